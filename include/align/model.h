@@ -1,0 +1,224 @@
+#ifndef ALIGN_MODEL_H
+#define ALIGN_MODEL_H
+/*
+ * model.h: AlignModel, AlignTextModel and AlignVisionModel (transformers 4.37.2, modeling_align.py).
+ *
+ *     align_model *model;  align_context *ctx;  align_output out;
+ *     align_model_from_pretrained(&model, "folder", NULL, &err);
+ *     align_context_new(&ctx, model, NULL, &err);
+ *     align_inputs in = ALIGN_INPUTS_INIT;
+ *     in.input_ids = ...; in.attention_mask = ...; in.pixel_values = ...;
+ *     align_model_forward(ctx, &in, NULL, &out, &err);     // out.logits_per_image, out.text_embeds, ...
+ *
+ * A model is immutable: any number of threads may share it. A context holds the threads and the workspace of one
+ * caller: use each from one thread at a time. Results do not depend on the number of threads.
+ *
+ * Shapes: B texts or pictures in a batch (the two may differ), S tokens, H hidden_size, A heads, L layers,
+ * P projection_dim, C channels, h and w rows and columns.
+ */
+#include <align/config.h>
+#include <align/error.h>
+#include <align/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct align_model align_model;
+typedef struct align_context align_context;
+
+/* Which class: AlignModel, AlignTextModel or AlignVisionModel. */
+typedef enum align_tower { ALIGN_TOWER_BOTH = 0, ALIGN_TOWER_TEXT, ALIGN_TOWER_VISION } align_tower;
+
+typedef struct align_load_options {
+    align_tower tower;            /* ALIGN_TOWER_BOTH; a tower alone is also read out of a full checkpoint */
+    bool no_pooler;               /* AlignTextModel(add_pooling_layer=False) */
+    bool ignore_mismatched_sizes; /* false: a tensor of another shape is an error; true: it is initialised afresh */
+    const char *variant;          /* "fp16": model.fp16.safetensors, ... NULL: none */
+    uint64_t seed;                /* for tensors that the checkpoint lacks */
+} align_load_options;
+
+/* clang-format off */
+#define ALIGN_LOAD_OPTIONS_INIT { ALIGN_TOWER_BOTH, false, false, NULL, 0 }
+/* clang-format on */
+
+/*
+ * X.from_pretrained(folder): config.json and the weights beside it, in any form align_tensors_open_pretrained knows.
+ * Old key spellings (gamma, beta, a leading "align.") are understood. Tensors of f32, f16 or bf16 are computed with in
+ * f32. Missing tensors are initialised, unexpected ones ignored: see align_model_report.
+ * Errors: those of the config and the checkpoint; MISMATCH naming every tensor whose shape differs.
+ */
+ALIGN_API align_status align_model_from_pretrained(align_model **out, const char *folder,
+                                                   const align_load_options *options, align_error *err);
+
+/*
+ * A fresh model with the reference's distributions (each tower's initializer_range; Xavier for text_projection), the
+ * same for the same seed on every machine. The config is copied. options->variant and seed as above; NULL: defaults.
+ */
+ALIGN_API align_status align_model_from_config(align_model **out, const align_config *config,
+                                               const align_load_options *options, align_error *err);
+
+/* From a config and tensors in memory (load_state_dict); state is copied. */
+ALIGN_API align_status align_model_from_tensors(align_model **out, const align_config *config,
+                                                const align_tensors *state, const align_load_options *options,
+                                                align_error *err);
+
+ALIGN_API void align_model_free(align_model *model);
+
+/* Writes config.json and the weights (see align_tensors_save_pretrained). options NULL: safetensors as stored. */
+ALIGN_API align_status align_model_save_pretrained(const align_model *model, const char *folder,
+                                                   const align_save_options *options, align_error *err);
+
+/* The config; for a tower alone the other half is at its defaults. Owned by the model. */
+ALIGN_API const align_config *align_model_config(const align_model *model);
+ALIGN_API align_tower align_model_tower(const align_model *model);
+
+/* state_dict(), in the reference's order. Owned by the model. */
+ALIGN_API const align_tensors *align_model_state(const align_model *model);
+
+/* What loading found: keys missing from the checkpoint (initialised), unexpected in it (ignored), and of another shape
+ * (initialised, only with ignore_mismatched_sizes). Owned by the model. */
+typedef struct align_load_report {
+    size_t n_missing, n_unexpected, n_mismatched;
+    const char *const *missing;
+    const char *const *unexpected;
+    const char *const *mismatched;
+} align_load_report;
+ALIGN_API const align_load_report *align_model_report(const align_model *model);
+
+/*
+ * resize_token_embeddings: a new model with n rows of word embeddings; new rows are drawn as the reference draws them,
+ * vocab_size is updated. The old model stays as it is.
+ */
+ALIGN_API align_status align_model_resize_token_embeddings(align_model **out, const align_model *model, int64_t n,
+                                                           uint64_t seed, align_error *err);
+
+/* prune_heads: a new model without the given heads of one text layer. Errors: INVALID_ARGUMENT (no such layer, no such
+ * head, or none would be left). */
+ALIGN_API align_status align_model_prune_heads(align_model **out, const align_model *model, int64_t layer,
+                                               const int64_t *heads, size_t n_heads, align_error *err);
+
+/* ---- running ---- */
+
+typedef struct align_context_options {
+    int threads;       /* 0: one a core */
+    int64_t max_bytes; /* refuse a forward pass whose workspace would be larger; 0: no limit */
+} align_context_options;
+
+/* clang-format off */
+#define ALIGN_CONTEXT_OPTIONS_INIT { 0, 0 }
+/* clang-format on */
+
+/* The model must outlive the context. */
+ALIGN_API align_status align_context_new(align_context **out, const align_model *model,
+                                         const align_context_options *options, align_error *err);
+ALIGN_API void align_context_free(align_context *context);
+
+/* Largest workspace so far, in bytes. */
+ALIGN_API size_t align_context_workspace(const align_context *context);
+
+/* forward()'s tensors. A tensor with data NULL is absent. Integers are I64 or I32; floats F32, F16 or BF16. */
+typedef struct align_inputs {
+    align_tensor input_ids;      /* [B, S] integers in [0, vocab_size) */
+    align_tensor attention_mask; /* [B, S] or [B, S, S], integers, bool or floats: 1 attend, 0 not; absent: all ones */
+    align_tensor token_type_ids; /* [B, S]; absent: zeros */
+    align_tensor position_ids;   /* [B, S], [1, S] or [S]; absent: 0 .. S-1 */
+    align_tensor head_mask;      /* [A] or [L, A]: factors of the attention probabilities */
+    align_tensor inputs_embeds;  /* [B, S, H] floats, instead of input_ids */
+    align_tensor pixel_values;   /* [B, num_channels, h, w] floats */
+} align_inputs;
+
+/* clang-format off */
+#define ALIGN_INPUTS_INIT { { ALIGN_F32, 0, { 0 }, NULL }, { ALIGN_F32, 0, { 0 }, NULL }, { ALIGN_F32, 0, { 0 }, NULL }, \
+    { ALIGN_F32, 0, { 0 }, NULL }, { ALIGN_F32, 0, { 0 }, NULL }, { ALIGN_F32, 0, { 0 }, NULL }, { ALIGN_F32, 0, { 0 }, NULL } }
+/* clang-format on */
+
+typedef struct align_forward_options {
+    bool return_loss;
+    bool output_hidden_states;
+    bool output_attentions;
+} align_forward_options;
+
+/* clang-format off */
+#define ALIGN_FORWARD_OPTIONS_INIT { false, false, false }
+/* clang-format on */
+
+/* All tensors are F32; one with data NULL was not asked for or does not exist. */
+typedef struct align_text_output {
+    align_tensor last_hidden_state;      /* [B, S, H] */
+    align_tensor pooler_output;          /* [B, H]; absent without a pooler */
+    size_t n_hidden_states;              /* 0 or L + 1 */
+    const align_tensor *hidden_states;   /* [B, S, H] each: the embeddings, then every layer */
+    size_t n_attentions;                 /* 0 or L */
+    const align_tensor *attentions;      /* [B, A, S, S] each, after head_mask */
+} align_text_output;
+
+typedef struct align_vision_output {
+    align_tensor last_hidden_state;      /* [B, C, h, w] of the last block */
+    align_tensor pooler_output;          /* [B, C] */
+    size_t n_hidden_states;              /* 0 or blocks + 1 */
+    const align_tensor *hidden_states;   /* [B, C, h, w] each: the stem, then every block */
+} align_vision_output;
+
+/*
+ * AlignOutput, fields in the reference's order. The tensors live in the context and are valid until its next call; copy
+ * what must stay.
+ */
+typedef struct align_output {
+    align_tensor loss;             /* scalar */
+    align_tensor logits_per_image; /* [B_image, B_text] */
+    align_tensor logits_per_text;  /* [B_text, B_image] */
+    align_tensor text_embeds;      /* [B_text, P], of unit length */
+    align_tensor image_embeds;     /* [B_image, P], of unit length */
+    align_text_output text_model_output;
+    align_vision_output vision_model_output;
+} align_output;
+
+/*
+ * AlignModel.forward. options NULL: none of the extras.
+ * Errors (INVALID_ARGUMENT, naming the tensor, its shape and what was expected): pixel_values absent; both or neither of
+ * input_ids and inputs_embeds; ids, types or positions out of range; S > max_position_embeddings; a picture too small
+ * for the network; return_loss with unequal batches. OUT_OF_MEMORY if the workspace cannot be had.
+ */
+ALIGN_API align_status align_model_forward(align_context *context, const align_inputs *inputs,
+                                           const align_forward_options *options, align_output *out, align_error *err);
+
+/* AlignTextModel.forward and AlignVisionModel.forward: also on a full model, which has both towers. */
+ALIGN_API align_status align_text_model_forward(align_context *context, const align_inputs *inputs,
+                                                const align_forward_options *options, align_text_output *out,
+                                                align_error *err);
+ALIGN_API align_status align_vision_model_forward(align_context *context, const align_inputs *inputs,
+                                                  const align_forward_options *options, align_vision_output *out,
+                                                  align_error *err);
+
+/*
+ * get_text_features / get_image_features: [B, P] F32, not normalised; out lives in the context. Only what the features
+ * need is computed.
+ */
+ALIGN_API align_status align_model_get_text_features(align_context *context, const align_inputs *inputs,
+                                                     align_tensor *out, align_error *err);
+ALIGN_API align_status align_model_get_image_features(align_context *context, const align_inputs *inputs,
+                                                      align_tensor *out, align_error *err);
+
+/* Helpers for callers that keep features: the model's temperature; x / |x| over rows of n; softmax over rows. */
+ALIGN_API float align_model_temperature(const align_model *model);
+ALIGN_API void align_normalize(float *x, size_t rows, size_t n);
+ALIGN_API void align_softmax(float *x, size_t rows, size_t n);
+
+/* What `align inspect` tells: parameters (buffers apart), bytes as stored, multiply-adds of one picture [C, h, w] of
+ * image_size rows and columns and of one text of the given length. */
+typedef struct align_model_stats {
+    int64_t parameters, text_parameters, vision_parameters;
+    int64_t stored_bytes;
+    int64_t image_macs, text_macs;
+} align_model_stats;
+ALIGN_API align_status align_model_get_stats(const align_model *model, int64_t image_size, int64_t tokens,
+                                             align_model_stats *out, align_error *err);
+
+/* The instruction set the kernels run with: "avx512", "avx2", "ref". ALIGN_ISA in the environment forces one. */
+ALIGN_API const char *align_isa(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

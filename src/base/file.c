@@ -1,0 +1,299 @@
+/* file.c: mapped reads and atomic writes over POSIX calls. */
+#include "base/file.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define WRITER_BUFFER (256 * 1024)
+
+static align_status system_error(align_error *err, const char *what, const char *path)
+{
+    const int number = errno;
+    return al_error_set(err, number == ENOENT ? ALIGN_ERROR_NOT_FOUND : ALIGN_ERROR_IO, "%s: %s: %s", path, what,
+                        strerror(number));
+}
+
+/* ---- reading ---- */
+
+static align_status open_regular(int *fd, size_t *size, const char *path, align_error *err)
+{
+    struct stat st;
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0)
+        return system_error(err, "cannot open", path);
+    if (fstat(*fd, &st) != 0) {
+        const align_status status = system_error(err, "cannot stat", path);
+        close(*fd);
+        return status;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        close(*fd);
+        return al_error_set(err, ALIGN_ERROR_IO, "%s: not a regular file", path);
+    }
+    *size = (size_t)st.st_size;
+    return ALIGN_OK;
+}
+
+align_status al_map_open(al_map *out, const char *path, align_error *err)
+{
+    *out = (al_map){NULL, 0};
+    int fd;
+    size_t size;
+    const align_status status = open_regular(&fd, &size, path, err);
+    if (status != ALIGN_OK)
+        return status;
+    if (size == 0) {
+        close(fd);
+        out->data = (const uint8_t *)"";
+        return ALIGN_OK;
+    }
+    void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (data == MAP_FAILED) {
+        const align_status failed = system_error(err, "cannot map", path);
+        close(fd);
+        return failed;
+    }
+    close(fd);
+    out->data = data;
+    out->size = size;
+    return ALIGN_OK;
+}
+
+void al_map_close(al_map *map)
+{
+    if (map->size)
+        munmap((void *)(uintptr_t)map->data, map->size);
+    *map = (al_map){NULL, 0};
+}
+
+align_status al_file_read(char **text, size_t *size, const char *path, size_t limit, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    int fd = -1;
+    size_t total, done = 0;
+    char *buffer = NULL;
+    *text = NULL;
+    status = open_regular(&fd, &total, path, err);
+    if (status != ALIGN_OK)
+        return status;
+    if (total > limit)
+        FAIL(err, ALIGN_ERROR_FORMAT, "%s: %zu bytes, more than the limit of %zu", path, total, limit);
+    buffer = al_alloc(total + 1);
+    if (!buffer) {
+        status = al_error_no_memory(err, total + 1);
+        goto done;
+    }
+    while (done < total) {
+        const ssize_t n = read(fd, buffer + done, total - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            status = system_error(err, "cannot read", path);
+            goto done;
+        }
+        if (n == 0)
+            FAIL(err, ALIGN_ERROR_IO, "%s: ended after %zu of %zu bytes", path, done, total);
+        done += (size_t)n;
+    }
+    buffer[total] = '\0';
+    *text = buffer;
+    *size = total;
+    buffer = NULL;
+done:
+    al_free(buffer);
+    close(fd);
+    return status;
+}
+
+/* ---- writing ---- */
+
+struct al_writer {
+    int fd;
+    char *path, *temporary;
+    size_t used;
+    char buffer[WRITER_BUFFER];
+};
+
+static atomic_uint writer_number;
+
+align_status al_writer_open(al_writer **out, const char *path, align_error *err)
+{
+    *out = NULL;
+    al_writer *w = al_alloc(sizeof *w);
+    if (!w)
+        return al_error_no_memory(err, sizeof *w);
+    w->fd = -1;
+    w->used = 0;
+    w->path = al_strdup(path);
+    w->temporary = al_format("%s.%ld-%u.tmp", path, (long)getpid(), atomic_fetch_add(&writer_number, 1));
+    if (!w->path || !w->temporary) {
+        al_writer_abort(w);
+        return al_error_no_memory(err, strlen(path));
+    }
+    w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (w->fd < 0) {
+        const align_status status = system_error(err, "cannot write", path);
+        al_free(w->temporary); /* not ours to remove */
+        w->temporary = NULL;
+        al_writer_abort(w);
+        return status;
+    }
+    *out = w;
+    return ALIGN_OK;
+}
+
+static align_status write_all(al_writer *w, const char *bytes, size_t size, align_error *err)
+{
+    while (size > 0) {
+        const ssize_t n = write(w->fd, bytes, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return system_error(err, "cannot write", w->path);
+        bytes += n;
+        size -= (size_t)n;
+    }
+    return ALIGN_OK;
+}
+
+static align_status flush(al_writer *w, align_error *err)
+{
+    const size_t used = w->used;
+    w->used = 0;
+    return write_all(w, w->buffer, used, err);
+}
+
+align_status al_writer_write(al_writer *w, const void *bytes, size_t size, align_error *err)
+{
+    if (size >= WRITER_BUFFER - w->used) {
+        const align_status status = flush(w, err);
+        if (status != ALIGN_OK)
+            return status;
+        if (size >= WRITER_BUFFER)
+            return write_all(w, bytes, size, err);
+    }
+    if (size)
+        memcpy(w->buffer + w->used, bytes, size);
+    w->used += size;
+    return ALIGN_OK;
+}
+
+/* A rename is on disk for good only when its folder is. Not every file system can: a failure here is no loss. */
+static void sync_folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? al_strndup(path, (size_t)(slash - path) + 1) : al_strdup(".");
+    if (!folder)
+        return;
+    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)fsync(fd);
+        close(fd);
+    }
+    al_free(folder);
+}
+
+align_status al_writer_commit(al_writer *w, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    TRY(flush(w, err));
+    if (fsync(w->fd) != 0 && errno != EINVAL) { /* EINVAL: a pipe or a special file */
+        status = system_error(err, "cannot write", w->path);
+        goto done;
+    }
+    const int fd = w->fd;
+    w->fd = -1;
+    if (close(fd) != 0) {
+        status = system_error(err, "cannot write", w->path);
+        goto done;
+    }
+    if (rename(w->temporary, w->path) != 0) {
+        status = system_error(err, "cannot rename into place", w->path);
+        goto done;
+    }
+    sync_folder_of(w->path);
+    al_free(w->temporary);
+    w->temporary = NULL;
+done:
+    al_writer_abort(w);
+    return status;
+}
+
+void al_writer_abort(al_writer *w)
+{
+    if (!w)
+        return;
+    if (w->fd >= 0)
+        close(w->fd);
+    if (w->temporary)
+        (void)unlink(w->temporary);
+    al_free(w->temporary);
+    al_free(w->path);
+    al_free(w);
+}
+
+align_status al_file_write(const char *path, const void *bytes, size_t size, align_error *err)
+{
+    al_writer *w;
+    align_status status = al_writer_open(&w, path, err);
+    if (status != ALIGN_OK)
+        return status;
+    status = al_writer_write(w, bytes, size, err);
+    if (status != ALIGN_OK) {
+        al_writer_abort(w);
+        return status;
+    }
+    return al_writer_commit(w, err);
+}
+
+/* ---- folders ---- */
+
+bool al_is_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+bool al_is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+align_status al_make_folder(const char *path, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    char *copy = al_strdup(path);
+    if (!copy)
+        return al_error_no_memory(err, strlen(path));
+    for (char *p = copy + 1; *copy; p++) {
+        const char c = *p;
+        if (c != '/' && c != '\0')
+            continue;
+        *p = '\0';
+        if (mkdir(copy, 0777) != 0 && !al_is_folder(copy)) {
+            status = system_error(err, "cannot make folder", copy);
+            break;
+        }
+        *p = c;
+        if (c == '\0')
+            break;
+    }
+    al_free(copy);
+    return status;
+}
+
+char *al_join_path(const char *folder, const char *name)
+{
+    const size_t n = strlen(folder);
+    return al_format("%s%s%s", folder, n && folder[n - 1] != '/' ? "/" : "", name);
+}
