@@ -32,22 +32,22 @@ ALIGN_API align_status align_int_list_set(align_int_list *list, const int64_t *d
 
 /* The activations of ACT2FN, plus selu (documented by the reference, missing in its table). */
 typedef enum align_activation {
-    ALIGN_ACT_GELU,              /* "gelu", "gelu_python": x/2 (1 + erf(x/sqrt 2)) */
-    ALIGN_ACT_GELU_10,           /* "gelu_10": gelu clipped to [-10, 10] */
-    ALIGN_ACT_GELU_NEW,          /* "gelu_new", "gelu_accurate", "gelu_pytorch_tanh" */
-    ALIGN_ACT_GELU_FAST,         /* "gelu_fast" */
-    ALIGN_ACT_QUICK_GELU,        /* "quick_gelu": x sigmoid(1.702 x) */
-    ALIGN_ACT_LAPLACE,           /* "laplace" */
-    ALIGN_ACT_LEAKY_RELU,        /* "leaky_relu", slope 0.01 */
-    ALIGN_ACT_LINEAR,            /* "linear" */
-    ALIGN_ACT_MISH,              /* "mish" */
-    ALIGN_ACT_RELU,              /* "relu" */
-    ALIGN_ACT_RELU2,             /* "relu2": relu(x)^2 */
-    ALIGN_ACT_RELU6,             /* "relu6" */
-    ALIGN_ACT_SELU,              /* "selu" */
-    ALIGN_ACT_SIGMOID,           /* "sigmoid" */
-    ALIGN_ACT_SILU,              /* "silu", "swish": x sigmoid(x) */
-    ALIGN_ACT_TANH,              /* "tanh" */
+    ALIGN_ACT_GELU,       /* "gelu", "gelu_python": x/2 (1 + erf(x/sqrt 2)) */
+    ALIGN_ACT_GELU_10,    /* "gelu_10": gelu clipped to [-10, 10] */
+    ALIGN_ACT_GELU_NEW,   /* "gelu_new", "gelu_accurate", "gelu_pytorch_tanh" */
+    ALIGN_ACT_GELU_FAST,  /* "gelu_fast" */
+    ALIGN_ACT_QUICK_GELU, /* "quick_gelu": x sigmoid(1.702 x) */
+    ALIGN_ACT_LAPLACE,    /* "laplace" */
+    ALIGN_ACT_LEAKY_RELU, /* "leaky_relu", slope 0.01 */
+    ALIGN_ACT_LINEAR,     /* "linear" */
+    ALIGN_ACT_MISH,       /* "mish" */
+    ALIGN_ACT_RELU,       /* "relu" */
+    ALIGN_ACT_RELU2,      /* "relu2": relu(x)^2 */
+    ALIGN_ACT_RELU6,      /* "relu6" */
+    ALIGN_ACT_SELU,       /* "selu" */
+    ALIGN_ACT_SIGMOID,    /* "sigmoid" */
+    ALIGN_ACT_SILU,       /* "silu", "swish": x sigmoid(x) */
+    ALIGN_ACT_TANH,       /* "tanh" */
     ALIGN_ACT_COUNT
 } align_activation;
 
@@ -57,49 +57,50 @@ ALIGN_API align_status align_activation_from_name(align_activation *out, const c
 #define ALIGN_NAME_SIZE 64
 
 typedef struct align_text_config {
-    int64_t vocab_size;              /* 30522 */
-    int64_t hidden_size;             /* 768 */
-    int64_t num_hidden_layers;       /* 12 */
-    int64_t num_attention_heads;     /* 12 */
-    int64_t intermediate_size;       /* 3072 */
-    char hidden_act[ALIGN_NAME_SIZE]; /* "gelu": kept as written, see align_activation_from_name */
-    double hidden_dropout_prob;          /* 0.1, training only */
-    double attention_probs_dropout_prob; /* 0.1, training only */
-    int64_t max_position_embeddings; /* 512 */
-    int64_t type_vocab_size;         /* 2 */
-    double initializer_range;        /* 0.02 */
-    double layer_norm_eps;           /* 1e-12 */
-    bool has_pad_token_id;           /* false where config.json says null */
-    int64_t pad_token_id;            /* 0; negative counts from the end */
-    char position_embedding_type[ALIGN_NAME_SIZE]; /* "absolute", "relative_key", "relative_key_query"; any other: none */
-    bool use_cache;                  /* true; never used by the reference either */
-    bool is_decoder;                 /* false; true: causal mask */
-    bool add_cross_attention;        /* false; with is_decoder: weights that exist but never run */
-    int64_t chunk_size_feed_forward; /* 0; S must be a multiple, the result is the same */
+    int64_t vocab_size;                            /* 30522 */
+    int64_t hidden_size;                           /* 768 */
+    int64_t num_hidden_layers;                     /* 12 */
+    int64_t num_attention_heads;                   /* 12 */
+    int64_t intermediate_size;                     /* 3072 */
+    char hidden_act[ALIGN_NAME_SIZE];              /* "gelu": kept as written, see align_activation_from_name */
+    double hidden_dropout_prob;                    /* 0.1, training only */
+    double attention_probs_dropout_prob;           /* 0.1, training only */
+    int64_t max_position_embeddings;               /* 512 */
+    int64_t type_vocab_size;                       /* 2 */
+    double initializer_range;                      /* 0.02 */
+    double layer_norm_eps;                         /* 1e-12 */
+    bool has_pad_token_id;                         /* false where config.json says null */
+    int64_t pad_token_id;                          /* 0; negative counts from the end */
+    char position_embedding_type[ALIGN_NAME_SIZE]; /* "absolute", "relative_key", "relative_key_query"; any other: none
+                                                    */
+    bool use_cache;                                /* true; never used by the reference either */
+    bool is_decoder;                               /* false; true: causal mask */
+    bool add_cross_attention;                      /* false; with is_decoder: weights that exist but never run */
+    int64_t chunk_size_feed_forward;               /* 0; S must be a multiple, the result is the same */
     align_extra *extra;
 } align_text_config;
 
 typedef struct align_vision_config {
-    int64_t num_channels;          /* 3 */
-    int64_t image_size;            /* 600; informational, any size runs */
-    double width_coefficient;      /* 2.0 */
-    double depth_coefficient;      /* 3.1 */
-    int64_t depth_divisor;         /* 8 */
-    align_int_list kernel_sizes;   /* 3 3 5 3 5 5 3 */
-    align_int_list in_channels;    /* 32 16 24 40 80 112 192 */
-    align_int_list out_channels;   /* 16 24 40 80 112 192 320 */
-    align_int_list depthwise_padding; /* []: numbers of blocks whose stride-2 padding is symmetric */
-    align_int_list strides;        /* 1 2 2 2 1 2 1 */
-    align_int_list num_block_repeats; /* 1 2 2 3 3 4 1 */
-    align_int_list expand_ratios;  /* 1 6 6 6 6 6 6 */
-    double squeeze_expansion_ratio; /* 0.25 */
-    char hidden_act[ALIGN_NAME_SIZE]; /* "swish" */
-    int64_t hidden_dim;            /* 2560: the pooling kernel, nothing else */
+    int64_t num_channels;               /* 3 */
+    int64_t image_size;                 /* 600; informational, any size runs */
+    double width_coefficient;           /* 2.0 */
+    double depth_coefficient;           /* 3.1 */
+    int64_t depth_divisor;              /* 8 */
+    align_int_list kernel_sizes;        /* 3 3 5 3 5 5 3 */
+    align_int_list in_channels;         /* 32 16 24 40 80 112 192 */
+    align_int_list out_channels;        /* 16 24 40 80 112 192 320 */
+    align_int_list depthwise_padding;   /* []: numbers of blocks whose stride-2 padding is symmetric */
+    align_int_list strides;             /* 1 2 2 2 1 2 1 */
+    align_int_list num_block_repeats;   /* 1 2 2 3 3 4 1 */
+    align_int_list expand_ratios;       /* 1 6 6 6 6 6 6 */
+    double squeeze_expansion_ratio;     /* 0.25 */
+    char hidden_act[ALIGN_NAME_SIZE];   /* "swish" */
+    int64_t hidden_dim;                 /* 2560: the pooling kernel, nothing else */
     char pooling_type[ALIGN_NAME_SIZE]; /* "mean" or "max" */
-    double initializer_range;      /* 0.02 */
-    double batch_norm_eps;         /* 0.001 */
-    double batch_norm_momentum;    /* 0.99, in PyTorch's sense: new = 0.01 old + 0.99 batch */
-    double drop_connect_rate;      /* 0.2, training only */
+    double initializer_range;           /* 0.02 */
+    double batch_norm_eps;              /* 0.001 */
+    double batch_norm_momentum;         /* 0.99, in PyTorch's sense: new = 0.01 old + 0.99 batch */
+    double drop_connect_rate;           /* 0.2, training only */
     align_extra *extra;
 } align_vision_config;
 
@@ -123,7 +124,8 @@ ALIGN_API void align_vision_config_done(align_vision_config *config);
 ALIGN_API void align_config_done(align_config *config);
 
 /* Deep copies; out must not hold a live config. */
-ALIGN_API align_status align_text_config_copy(align_text_config *out, const align_text_config *config, align_error *err);
+ALIGN_API align_status align_text_config_copy(align_text_config *out, const align_text_config *config,
+                                              align_error *err);
 ALIGN_API align_status align_vision_config_copy(align_vision_config *out, const align_vision_config *config,
                                                 align_error *err);
 ALIGN_API align_status align_config_copy(align_config *out, const align_config *config, align_error *err);
@@ -167,13 +169,15 @@ ALIGN_API align_status align_config_save_pretrained(const align_config *config, 
 /*
  * Whether a model can be built: sizes positive and within limits, heads divide the hidden size, activations known,
  * lists of equal length, strides 1 or 2, pooling_type mean or max, ... INVALID_ARGUMENT names the key and its value.
- * align_config_validate also asks that projection_dim is the vision tower's width (the reference fails only in forward).
+ * align_config_validate also asks that projection_dim is the vision tower's width (the reference fails only in
+ * forward).
  */
 ALIGN_API align_status align_text_config_validate(const align_text_config *config, align_error *err);
 ALIGN_API align_status align_vision_config_validate(const align_vision_config *config, align_error *err);
 ALIGN_API align_status align_config_validate(const align_config *config, align_error *err);
 
-/* EfficientNet's rounding of a channel count by width_coefficient and depth_divisor; of a repeat by depth_coefficient. */
+/* EfficientNet's rounding of a channel count by width_coefficient and depth_divisor; of a repeat by depth_coefficient.
+ */
 ALIGN_API int64_t align_round_filters(const align_vision_config *config, int64_t channels);
 ALIGN_API int64_t align_round_repeats(const align_vision_config *config, int64_t repeats);
 

@@ -4,8 +4,8 @@
  * error.h: how every fallible function of the library reports failure.
  *
  * A function returns an align_status. If the caller passes an align_error, the same status and a sentence for people go
- * there: it names the file, key or tensor, what was expected and what was found. NULL is allowed wherever an align_error
- * is asked for. The library never prints and never ends the process.
+ * there: it names the file, key or tensor, what was expected and what was found. NULL is allowed wherever an
+ * align_error is asked for. The library never prints and never ends the process.
  *
  *     align_error err = ALIGN_ERROR_INIT;
  *     align_model *model = NULL;

@@ -145,19 +145,19 @@ typedef struct align_forward_options {
 
 /* All tensors are F32; one with data NULL was not asked for or does not exist. */
 typedef struct align_text_output {
-    align_tensor last_hidden_state;      /* [B, S, H] */
-    align_tensor pooler_output;          /* [B, H]; absent without a pooler */
-    size_t n_hidden_states;              /* 0 or L + 1 */
-    const align_tensor *hidden_states;   /* [B, S, H] each: the embeddings, then every layer */
-    size_t n_attentions;                 /* 0 or L */
-    const align_tensor *attentions;      /* [B, A, S, S] each, after head_mask */
+    align_tensor last_hidden_state;    /* [B, S, H] */
+    align_tensor pooler_output;        /* [B, H]; absent without a pooler */
+    size_t n_hidden_states;            /* 0 or L + 1 */
+    const align_tensor *hidden_states; /* [B, S, H] each: the embeddings, then every layer */
+    size_t n_attentions;               /* 0 or L */
+    const align_tensor *attentions;    /* [B, A, S, S] each, after head_mask */
 } align_text_output;
 
 typedef struct align_vision_output {
-    align_tensor last_hidden_state;      /* [B, C, h, w] of the last block */
-    align_tensor pooler_output;          /* [B, C] */
-    size_t n_hidden_states;              /* 0 or blocks + 1 */
-    const align_tensor *hidden_states;   /* [B, C, h, w] each: the stem, then every block */
+    align_tensor last_hidden_state;    /* [B, C, h, w] of the last block */
+    align_tensor pooler_output;        /* [B, C] */
+    size_t n_hidden_states;            /* 0 or blocks + 1 */
+    const align_tensor *hidden_states; /* [B, C, h, w] each: the stem, then every block */
 } align_vision_output;
 
 /*
@@ -176,9 +176,9 @@ typedef struct align_output {
 
 /*
  * AlignModel.forward. options NULL: none of the extras.
- * Errors (INVALID_ARGUMENT, naming the tensor, its shape and what was expected): pixel_values absent; both or neither of
- * input_ids and inputs_embeds; ids, types or positions out of range; S > max_position_embeddings; a picture too small
- * for the network; return_loss with unequal batches. OUT_OF_MEMORY if the workspace cannot be had.
+ * Errors (INVALID_ARGUMENT, naming the tensor, its shape and what was expected): pixel_values absent; both or neither
+ * of input_ids and inputs_embeds; ids, types or positions out of range; S > max_position_embeddings; a picture too
+ * small for the network; return_loss with unequal batches. OUT_OF_MEMORY if the workspace cannot be had.
  */
 ALIGN_API align_status align_model_forward(align_context *context, const align_inputs *inputs,
                                            const align_forward_options *options, align_output *out, align_error *err);

@@ -28,7 +28,7 @@ typedef struct align_image {
 } align_image;
 
 typedef struct align_image_options {
-    int64_t max_pixels;     /* refuse pictures that claim more: a decompression bomb. Default 178956970 (Pillow's error) */
+    int64_t max_pixels; /* refuse pictures that claim more: a decompression bomb. Default 178956970 (Pillow's error) */
     bool ignore_orientation; /* true: EXIF orientation is not applied (the reference never applies it) */
 } align_image_options;
 
@@ -37,10 +37,10 @@ typedef struct align_image_options {
 /* clang-format on */
 
 /*
- * Decodes JPEG, PNG, WebP and GIF (first frame), recognised by content, to RGB as Pillow's Image.convert("RGB") gives it
- * (palette expanded, alpha dropped, CMYK and 16-bit converted), EXIF orientation applied. name is only used in messages.
- * Errors: FORMAT (not a picture, damaged, truncated), UNSUPPORTED (a format this build lacks), IO, INVALID_ARGUMENT
- * (more than max_pixels).
+ * Decodes JPEG, PNG, WebP and GIF (first frame), recognised by content, to RGB as Pillow's Image.convert("RGB") gives
+ * it (palette expanded, alpha dropped, CMYK and 16-bit converted), EXIF orientation applied. name is only used in
+ * messages. Errors: FORMAT (not a picture, damaged, truncated), UNSUPPORTED (a format this build lacks), IO,
+ * INVALID_ARGUMENT (more than max_pixels).
  */
 ALIGN_API align_status align_image_open(align_image *out, const char *path, const align_image_options *options,
                                         align_error *err);
@@ -67,26 +67,26 @@ ALIGN_API align_status align_image_resize(align_image *out, const align_image *i
 
 /* EfficientNetImageProcessor's parameters (preprocessor_config.json). */
 typedef struct align_image_processor_config {
-    bool do_resize;                 /* true */
+    bool do_resize;                  /* true */
     int64_t size_height, size_width; /* 346, 346 */
-    align_resample resample;        /* ALIGN_NEAREST */
-    bool do_center_crop;            /* false */
+    align_resample resample;         /* ALIGN_NEAREST */
+    bool do_center_crop;             /* false */
     int64_t crop_height, crop_width; /* 289, 289 */
-    bool do_rescale;                /* true */
-    double rescale_factor;          /* 1/255 */
-    bool rescale_offset;            /* false */
-    bool do_normalize;              /* true */
-    double image_mean[3];           /* 0.5 0.5 0.5 */
-    double image_std[3];            /* 0.5 0.5 0.5 */
-    bool include_top;               /* true: divide by image_std once more */
-    bool horizontal_first;          /* false: ours, see align_image_resize */
+    bool do_rescale;                 /* true */
+    double rescale_factor;           /* 1/255 */
+    bool rescale_offset;             /* false */
+    bool do_normalize;               /* true */
+    double image_mean[3];            /* 0.5 0.5 0.5 */
+    double image_std[3];             /* 0.5 0.5 0.5 */
+    bool include_top;                /* true: divide by image_std once more */
+    bool horizontal_first;           /* false: ours, see align_image_resize */
 } align_image_processor_config;
 
 ALIGN_API void align_image_processor_config_init(align_image_processor_config *config);
 
 /* Reads folder/preprocessor_config.json (or the file itself), keys absent at their defaults; judges values. */
-ALIGN_API align_status align_image_processor_config_from_pretrained(align_image_processor_config *out,
-                                                                    const char *path, align_error *err);
+ALIGN_API align_status align_image_processor_config_from_pretrained(align_image_processor_config *out, const char *path,
+                                                                    align_error *err);
 ALIGN_API align_status align_image_processor_config_save_pretrained(const align_image_processor_config *config,
                                                                     const char *folder, align_error *err);
 
@@ -97,7 +97,8 @@ ALIGN_API void align_image_processor_output_size(const align_image_processor_con
 /*
  * EfficientNetImageProcessor.preprocess of one picture: resize, centre crop, rescale, normalise, include_top, to
  * channels first. out is [channels, out_height, out_width] f32 (see align_image_processor_output_size), bit-identical
- * to the reference on the same 8-bit pixels. With every step that makes floats off, the 8-bit values are written as f32.
+ * to the reference on the same 8-bit pixels. With every step that makes floats off, the 8-bit values are written as
+ * f32.
  */
 ALIGN_API align_status align_image_processor_run(const align_image_processor_config *config, const align_image *image,
                                                  float *out, align_error *err);
@@ -133,7 +134,7 @@ typedef struct align_encode_options {
     bool add_special_tokens;     /* true */
     int64_t stride;              /* with return_overflowing_tokens: tokens shared by consecutive rows */
     bool return_overflowing_tokens;
-    bool pad_left;               /* padding_side="left"; false */
+    bool pad_left; /* padding_side="left"; false */
 } align_encode_options;
 
 /* clang-format off */
@@ -148,13 +149,14 @@ typedef struct align_encode_options {
 typedef struct align_encoding {
     size_t rows;
     int64_t length;
-    size_t *offsets;          /* [rows + 1] */
+    size_t *offsets; /* [rows + 1] */
     int64_t *input_ids;
     int64_t *token_type_ids;
     int64_t *attention_mask;
     int64_t *special_tokens_mask;
-    int64_t *sample;          /* [rows]: which text a row comes from (overflow_to_sample_mapping) */
-    int64_t *char_starts, *char_ends; /* offset_mapping: code points of the text, [start, end); 0,0 for special tokens */
+    int64_t *sample; /* [rows]: which text a row comes from (overflow_to_sample_mapping) */
+    int64_t *char_starts,
+        *char_ends; /* offset_mapping: code points of the text, [start, end); 0,0 for special tokens */
 } align_encoding;
 
 ALIGN_API void align_encoding_done(align_encoding *encoding);

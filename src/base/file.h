@@ -22,8 +22,9 @@ void al_map_close(al_map *map); /* zeroed maps are fine */
 align_status al_file_read(char **text, size_t *size, const char *path, size_t limit, align_error *err);
 
 /*
- * A file being written: bytes go to "<path>.<pid>-<n>.tmp" in the same folder; commit flushes, syncs and renames it over
- * path; abort removes it. After either, the handle is closed. Writes are buffered; short writes and EINTR are handled.
+ * A file being written: bytes go to "<path>.<pid>-<n>.tmp" in the same folder; commit flushes, syncs and renames it
+ * over path; abort removes it. After either, the handle is closed. Writes are buffered; short writes and EINTR are
+ * handled.
  */
 typedef struct al_writer al_writer;
 align_status al_writer_open(al_writer **out, const char *path, align_error *err);

@@ -13,7 +13,10 @@
 /* 0: never fail; n > 0: n-1 more succeed; negative: all fail from here on. */
 static atomic_long countdown;
 
-void al_memory_fail_at(long n) { atomic_store(&countdown, n); }
+void al_memory_fail_at(long n)
+{
+    atomic_store(&countdown, n);
+}
 
 static bool must_fail(void)
 {
@@ -30,15 +33,30 @@ static bool must_fail(void)
     return false;
 }
 
-void *al_alloc(size_t bytes) { return must_fail() ? NULL : malloc(bytes ? bytes : 1); }
+void *al_alloc(size_t bytes)
+{
+    return must_fail() ? NULL : malloc(bytes ? bytes : 1);
+}
 
-void *al_calloc(size_t count, size_t size) { return must_fail() ? NULL : calloc(count ? count : 1, size ? size : 1); }
+void *al_calloc(size_t count, size_t size)
+{
+    return must_fail() ? NULL : calloc(count ? count : 1, size ? size : 1);
+}
 
-void *al_realloc(void *memory, size_t bytes) { return must_fail() ? NULL : realloc(memory, bytes ? bytes : 1); }
+void *al_realloc(void *memory, size_t bytes)
+{
+    return must_fail() ? NULL : realloc(memory, bytes ? bytes : 1);
+}
 
-void al_free(void *memory) { free(memory); }
+void al_free(void *memory)
+{
+    free(memory);
+}
 
-void align_free(void *memory) { al_free(memory); }
+void align_free(void *memory)
+{
+    al_free(memory);
+}
 
 char *al_strndup(const char *text, size_t n)
 {
@@ -50,7 +68,10 @@ char *al_strndup(const char *text, size_t n)
     return copy;
 }
 
-char *al_strdup(const char *text) { return al_strndup(text, strlen(text)); }
+char *al_strdup(const char *text)
+{
+    return al_strndup(text, strlen(text));
+}
 
 char *al_format(const char *format, ...)
 {
@@ -77,7 +98,10 @@ void *al_alloc_aligned(size_t bytes)
     return aligned_alloc(ALIGNMENT, rounded);
 }
 
-void al_free_aligned(void *memory) { free(memory); }
+void al_free_aligned(void *memory)
+{
+    free(memory);
+}
 
 bool al_mul(size_t a, size_t b, size_t *out)
 {

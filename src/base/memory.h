@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void *al_alloc(size_t bytes);                   /* like malloc; never NULL for 0 bytes unless memory is out */
-void *al_calloc(size_t count, size_t size);     /* zeroed; NULL also when count * size overflows */
+void *al_alloc(size_t bytes);               /* like malloc; never NULL for 0 bytes unless memory is out */
+void *al_calloc(size_t count, size_t size); /* zeroed; NULL also when count * size overflows */
 void *al_realloc(void *memory, size_t bytes);
 void al_free(void *memory);
 char *al_strdup(const char *text);

@@ -12,17 +12,17 @@
 #include <align/error.h>
 #include <inttypes.h>
 
-#define TRY(call)                                                                                                      \
-    do {                                                                                                               \
-        status = (call);                                                                                               \
-        if (status != ALIGN_OK)                                                                                        \
-            goto done;                                                                                                 \
+#define TRY(call)               \
+    do {                        \
+        status = (call);        \
+        if (status != ALIGN_OK) \
+            goto done;          \
     } while (0)
 
-#define FAIL(err, code, ...)                                                                                           \
-    do {                                                                                                               \
-        status = al_error_set((err), (code), __VA_ARGS__);                                                             \
-        goto done;                                                                                                     \
+#define FAIL(err, code, ...)                               \
+    do {                                                   \
+        status = al_error_set((err), (code), __VA_ARGS__); \
+        goto done;                                         \
     } while (0)
 
 /* Fills err (NULL allowed) and returns code. Too long a message is cut at a character boundary. */

@@ -1,8 +1,8 @@
 #ifndef AL_MODEL_H
 #define AL_MODEL_H
 /*
- * model.h (inside): what an align_model is made of. The towers are prepared once from the parameters (weights packed, batch
- * norms folded) and read by every forward pass; state keeps the tensors as stored, for saving and inspecting.
+ * model.h (inside): what an align_model is made of. The towers are prepared once from the parameters (weights packed,
+ * batch norms folded) and read by every forward pass; state keeps the tensors as stored, for saving and inspecting.
  */
 #include "model/params.h"
 
@@ -21,7 +21,8 @@ struct align_model {
     align_load_report report;
 };
 
-/* text.c, vision.c: prepare a tower; params must outlive it (embedding tables are read in place). _free(NULL) is fine. */
+/* text.c, vision.c: prepare a tower; params must outlive it (embedding tables are read in place). _free(NULL) is fine.
+ */
 align_status al_text_tower_new(al_text_tower **out, const align_text_config *config, const al_model_params *params,
                                align_error *err);
 void al_text_tower_free(al_text_tower *tower);

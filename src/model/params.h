@@ -9,7 +9,8 @@
  *
  * Sizes in the lists: V vocab_size, H hidden_size, R rows of query/key/value (H, or less where heads were pruned),
  * I intermediate_size, N max_position_embeddings, T type_vocab_size, D head size, P projection_dim; of a vision block:
- * C input width, E expanded width, O output width, K kernel size, Q squeezed width; of the stem: G num_channels, S width.
+ * C input width, E expanded width, O output width, K kernel size, Q squeezed width; of the stem: G num_channels, S
+ * width.
  */
 #include <align/config.h>
 #include <align/model.h>
@@ -154,7 +155,7 @@ typedef struct al_vision_params {
 } al_vision_params;
 
 typedef struct al_model_params {
-    align_tower tower; /* which halves exist */
+    align_tower tower;        /* which halves exist */
     align_tensor temperature; /* scalar; with the projection only in ALIGN_TOWER_BOTH */
     al_text_params text;
     al_vision_params vision;
@@ -168,9 +169,9 @@ void al_params_done(al_model_params *params);
 
 /* What a visit says of one tensor. */
 typedef struct al_param {
-    const char *name;   /* state_dict key, valid during the call */
+    const char *name; /* state_dict key, valid during the call */
     al_param_kind kind;
-    align_tower owner;  /* TEXT, VISION, or BOTH for temperature and text_projection */
+    align_tower owner; /* TEXT, VISION, or BOTH for temperature and text_projection */
     int rank;
     int64_t shape[4];   /* as the config wants it */
     align_tensor *slot; /* where the towers look for it */
