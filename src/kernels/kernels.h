@@ -1,0 +1,101 @@
+#ifndef AL_KERNELS_H
+#define AL_KERNELS_H
+/*
+ * kernels.h: the contract between the layers and the machine.
+ *
+ * ref.c says in plain C what each function means; an ISA file may only be faster (and add in another order). Nothing
+ * here allocates, fails or starts a thread. Pointers need no alignment and arrays do not overlap unless it says so.
+ *
+ * Panels. Matrices that a GEMM reads or writes may be stored in panels of nr columns, nr being the table's:
+ *
+ *     element (row, column) at  base + (column / nr) * panel + row * row_stride + column % nr
+ *
+ * A row-major matrix is the case panel = nr, row_stride = columns. A matrix in panels has panel = rows * nr and
+ * row_stride = nr; its last panel is padded to nr columns. Expanded pictures live in panels, so that a depthwise
+ * convolution reads nr channels of neighbouring pixels side by side.
+ */
+#include <align/config.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct al_matrix {
+    const float *data;
+    size_t row_stride, panel;
+} al_matrix;
+
+/* c = act(bias + a b) + residual for m rows, k inner and n outer columns. */
+typedef struct al_gemm {
+    size_t m, n, k;
+    al_matrix a;           /* [m, k] */
+    const float *b;        /* packed: [ceil(n / nr)][k][nr], padded with zeros */
+    const float *bias;     /* [ceil(n / nr) * nr], or NULL: zero */
+    align_activation act;  /* ALIGN_ACT_LINEAR: none */
+    const float *residual; /* row-major, added after act; NULL: none. May be c itself. */
+    size_t residual_stride;
+    float *c; /* [m, n] */
+    size_t c_row_stride, c_panel;
+} al_gemm;
+
+/*
+ * A depthwise convolution of one panel of nr channels, its bias (from a folded batch norm) and activation:
+ *     out[y, x, c] = act(bias[c] + sum over i, j of in[y s + i - top, x s + j - left, c] * weight[i, j, c])
+ * where in is zero outside. Rows and columns of pixels are contiguous, nr floats a pixel.
+ */
+typedef struct al_depthwise {
+    size_t in_rows, in_columns, out_rows, out_columns;
+    size_t kernel, stride;
+    ptrdiff_t top, left; /* padding; negative: cropping */
+    align_activation act;
+    const float *in;     /* [in_rows, in_columns, nr] */
+    const float *weight; /* [kernel, kernel, nr] */
+    const float *bias;   /* [nr] */
+    float *out;          /* [out_rows, out_columns, nr] */
+} al_depthwise;
+
+typedef struct al_kernels {
+    const char *isa;
+    size_t nr; /* columns of a panel */
+    size_t mr; /* rows of a tile: hand out rows in multiples of this */
+
+    /* Rows [row_begin, row_end) of panels [panel_begin, panel_end) of c. Every element is summed over k in ascending
+     * order, whatever the ranges. Padding columns of c's last panel are not written in row-major, and are in panels. */
+    void (*gemm)(const al_gemm *g, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end);
+
+    /* Rows [row_begin, row_end) of out. */
+    void (*depthwise)(const al_depthwise *d, size_t row_begin, size_t row_end);
+
+    /* x[i] = act(x[i]) */
+    void (*activate)(align_activation act, size_t n, float *x);
+
+    /* y[i] += a x[i] */
+    void (*axpy)(size_t n, float a, const float *x, float *y);
+
+    /* sum x[i] y[i] */
+    float (*dot)(size_t n, const float *x, const float *y);
+
+    /* y[i] += x[i];  y[i] *= x[i] */
+    void (*add)(size_t n, const float *x, float *y);
+    void (*multiply)(size_t n, const float *x, float *y);
+
+    /* x[i] = exp(x[i] - max) / sum, max and sum over the row; a row with an infinity or NaN becomes NaN */
+    void (*softmax)(size_t n, float *x);
+
+    /* y = (x - mean) / sqrt(var + eps) * weight + bias over the row, var biased; y may be x */
+    void (*layer_norm)(size_t n, float eps, const float *x, const float *weight, const float *bias, float *y);
+
+    /* sum[c] = sum over rows of x[row, c], max[c] = the largest; n columns, rows row_stride apart, rows >= 1 */
+    void (*column_sum)(size_t rows, size_t n, size_t row_stride, const float *x, float *sum);
+    void (*column_max)(size_t rows, size_t n, size_t row_stride, const float *x, float *max);
+} al_kernels;
+
+/*
+ * The best table this machine can run, or the one that ALIGN_ISA in the environment names; NULL if the machine cannot
+ * run that one.
+ */
+const al_kernels *al_kernels_get(void);
+
+extern const al_kernels al_kernels_ref;
+#if defined(__x86_64__)
+extern const al_kernels al_kernels_avx2, al_kernels_avx512;
+#endif
+#endif

@@ -1,0 +1,220 @@
+/* ref.c: the kernels in plain C. The definition the ISA files are tested against; also what runs on an unknown CPU. */
+#include "kernels/kernels.h"
+
+#include <math.h>
+
+#define NR 16
+#define MR 4
+
+static float sigmoid(float x)
+{
+    return 1.0f / (1.0f + expf(-x));
+}
+
+static float gelu(float x)
+{
+    return 0.5f * x * erfcf(-x * 0.70710678118654752440f);
+}
+
+static float gelu_tanh(float x, float scale)
+{
+    return 0.5f * x * (1.0f + tanhf(scale * x * (1.0f + 0.044715f * x * x)));
+}
+
+/* x tanh(log(1 + e^x)), without the logarithm: with w = e^2x + 2 e^x it is x w / (w + 2). */
+static float mish(float x)
+{
+    if (x > 20.0f)
+        return x;
+    const float e = expf(x), w = e * (e + 2.0f);
+    return x * w / (w + 2.0f);
+}
+
+/* fmaxf(NaN, 0) is 0, but the reference hands NaN on. */
+static float relu(float x)
+{
+    return x < 0.0f ? 0.0f : x;
+}
+
+static float activation(align_activation act, float x)
+{
+    switch (act) {
+    case ALIGN_ACT_GELU:
+        return gelu(x);
+    case ALIGN_ACT_GELU_10: {
+        const float y = gelu(x);
+        return y > 10.0f ? 10.0f : y < -10.0f ? -10.0f : y;
+    }
+    case ALIGN_ACT_GELU_NEW:
+        return gelu_tanh(x, 0.79788456080286535588f); /* sqrt(2 / pi) */
+    case ALIGN_ACT_GELU_FAST:
+        return gelu_tanh(x, 0.7978845608f);
+    case ALIGN_ACT_QUICK_GELU:
+        return x * sigmoid(1.702f * x);
+    case ALIGN_ACT_LAPLACE: /* (1 + erf((x - mu) / (sigma sqrt 2))) / 2, mu = 0.707107, sigma = 0.282095 */
+        return 0.5f * erfcf((0.707107f - x) * (float)(1.0 / (0.282095 * 1.41421356237309504880)));
+    case ALIGN_ACT_LEAKY_RELU:
+        return x < 0.0f ? 0.01f * x : x;
+    case ALIGN_ACT_MISH:
+        return mish(x);
+    case ALIGN_ACT_RELU:
+        return relu(x);
+    case ALIGN_ACT_RELU2:
+        return relu(x) * relu(x);
+    case ALIGN_ACT_RELU6:
+        return x > 6.0f ? 6.0f : relu(x);
+    case ALIGN_ACT_SELU:
+        return 1.05070098735548049342f * (x > 0.0f ? x : 1.67326324235437728481f * expm1f(x));
+    case ALIGN_ACT_SIGMOID:
+        return sigmoid(x);
+    case ALIGN_ACT_SILU:
+        return x * sigmoid(x);
+    case ALIGN_ACT_TANH:
+        return tanhf(x);
+    case ALIGN_ACT_LINEAR:
+    case ALIGN_ACT_COUNT:
+        break;
+    }
+    return x;
+}
+
+static void activate(align_activation act, size_t n, float *x)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = activation(act, x[i]);
+}
+
+static void gemm(const al_gemm *g, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end)
+{
+    for (size_t p = panel_begin; p < panel_end; p++)
+        for (size_t i = row_begin; i < row_end; i++) {
+            float sum[NR];
+            for (size_t j = 0; j < NR; j++)
+                sum[j] = g->bias ? g->bias[p * NR + j] : 0.0f;
+            for (size_t k = 0; k < g->k; k++) {
+                const float a = g->a.data[k / NR * g->a.panel + i * g->a.row_stride + k % NR];
+                const float *b = g->b + (p * g->k + k) * NR;
+                for (size_t j = 0; j < NR; j++)
+                    sum[j] += a * b[j];
+            }
+            activate(g->act, NR, sum);
+            float *c = g->c + p * g->c_panel + i * g->c_row_stride;
+            const size_t left = g->n - p * NR, valid = g->c_panel == NR && left < NR ? left : NR;
+            for (size_t j = 0; j < valid; j++)
+                c[j] = sum[j] + (g->residual ? g->residual[i * g->residual_stride + p * NR + j] : 0.0f);
+        }
+}
+
+static void depthwise(const al_depthwise *d, size_t row_begin, size_t row_end)
+{
+    const ptrdiff_t rows = (ptrdiff_t)d->in_rows, columns = (ptrdiff_t)d->in_columns;
+    for (size_t y = row_begin; y < row_end; y++)
+        for (size_t x = 0; x < d->out_columns; x++) {
+            float sum[NR];
+            for (size_t c = 0; c < NR; c++)
+                sum[c] = d->bias[c];
+            for (size_t i = 0; i < d->kernel; i++)
+                for (size_t j = 0; j < d->kernel; j++) {
+                    const ptrdiff_t v = (ptrdiff_t)(y * d->stride + i) - d->top;
+                    const ptrdiff_t u = (ptrdiff_t)(x * d->stride + j) - d->left;
+                    if (v < 0 || v >= rows || u < 0 || u >= columns)
+                        continue;
+                    const float *in = d->in + (v * columns + u) * NR;
+                    const float *w = d->weight + (i * d->kernel + j) * NR;
+                    for (size_t c = 0; c < NR; c++)
+                        sum[c] += in[c] * w[c];
+                }
+            activate(d->act, NR, sum);
+            float *out = d->out + (y * d->out_columns + x) * NR;
+            for (size_t c = 0; c < NR; c++)
+                out[c] = sum[c];
+        }
+}
+
+static void axpy(size_t n, float a, const float *x, float *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] += a * x[i];
+}
+
+static float dot(size_t n, const float *x, const float *y)
+{
+    float sum = 0.0f;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i] * y[i];
+    return sum;
+}
+
+static void add(size_t n, const float *x, float *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] += x[i];
+}
+
+static void multiply(size_t n, const float *x, float *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] *= x[i];
+}
+
+static void softmax(size_t n, float *x)
+{
+    float max = -INFINITY, sum = 0.0f;
+    for (size_t i = 0; i < n; i++)
+        max = x[i] > max ? x[i] : max;
+    for (size_t i = 0; i < n; i++) {
+        x[i] = expf(x[i] - max);
+        sum += x[i];
+    }
+    for (size_t i = 0; i < n; i++)
+        x[i] /= sum;
+}
+
+static void layer_norm(size_t n, float eps, const float *x, const float *weight, const float *bias, float *y)
+{
+    float mean = 0.0f, var = 0.0f;
+    for (size_t i = 0; i < n; i++)
+        mean += x[i];
+    mean /= (float)n;
+    for (size_t i = 0; i < n; i++)
+        var += (x[i] - mean) * (x[i] - mean);
+    const float scale = 1.0f / sqrtf(var / (float)n + eps);
+    for (size_t i = 0; i < n; i++)
+        y[i] = (x[i] - mean) * scale * weight[i] + bias[i];
+}
+
+static void column_sum(size_t rows, size_t n, size_t row_stride, const float *x, float *sum)
+{
+    for (size_t c = 0; c < n; c++)
+        sum[c] = 0.0f;
+    for (size_t r = 0; r < rows; r++)
+        add(n, x + r * row_stride, sum);
+}
+
+static void column_max(size_t rows, size_t n, size_t row_stride, const float *x, float *max)
+{
+    for (size_t c = 0; c < n; c++)
+        max[c] = x[c];
+    for (size_t r = 1; r < rows; r++)
+        for (size_t c = 0; c < n; c++) {
+            const float v = x[r * row_stride + c];
+            max[c] = v > max[c] || isnan(v) ? v : max[c];
+        }
+}
+
+const al_kernels al_kernels_ref = {
+    .isa = "ref",
+    .nr = NR,
+    .mr = MR,
+    .gemm = gemm,
+    .depthwise = depthwise,
+    .activate = activate,
+    .axpy = axpy,
+    .dot = dot,
+    .add = add,
+    .multiply = multiply,
+    .softmax = softmax,
+    .layer_norm = layer_norm,
+    .column_sum = column_sum,
+    .column_max = column_max,
+};

@@ -1,0 +1,100 @@
+/*
+ * simd_avx512.h: the vector words every template (*.inc.h) is written in, for AVX-512. VL floats a vector; a tile of a
+ * GEMM is at most TILE_ROWS x TILE_VECTORS vectors (27 accumulators, 3 for a row of b, 1 for a broadcast: 31 of 32
+ * registers).
+ *
+ * v_min and v_max hand on the second operand where either is NaN.
+ */
+#include <immintrin.h>
+#include <stddef.h>
+
+#define VL           16
+#define TILE_ROWS    9
+#define TILE_VECTORS 3
+
+typedef __m512 vf;
+
+static inline vf v_zero(void)
+{
+    return _mm512_setzero_ps();
+}
+static inline vf v_set(float a)
+{
+    return _mm512_set1_ps(a);
+}
+static inline vf v_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+static inline void v_store(float *p, vf v)
+{
+    _mm512_storeu_ps(p, v);
+}
+static inline vf v_add(vf a, vf b)
+{
+    return _mm512_add_ps(a, b);
+}
+static inline vf v_sub(vf a, vf b)
+{
+    return _mm512_sub_ps(a, b);
+}
+static inline vf v_mul(vf a, vf b)
+{
+    return _mm512_mul_ps(a, b);
+}
+static inline vf v_div(vf a, vf b)
+{
+    return _mm512_div_ps(a, b);
+}
+static inline vf v_fma(vf a, vf b, vf c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+} /* a b + c */
+static inline vf v_fnma(vf a, vf b, vf c)
+{
+    return _mm512_fnmadd_ps(a, b, c);
+} /* c - a b */
+static inline vf v_min(vf a, vf b)
+{
+    return _mm512_min_ps(a, b);
+}
+static inline vf v_max(vf a, vf b)
+{
+    return _mm512_max_ps(a, b);
+}
+static inline vf v_abs(vf a)
+{
+    return _mm512_abs_ps(a);
+}
+static inline vf v_round(vf a)
+{
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* a < b ? x : y */
+static inline vf v_where_less(vf a, vf b, vf x, vf y)
+{
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x);
+}
+
+/* a 2^n for whole n, also where the result is subnormal or infinite */
+static inline vf v_scale(vf a, vf n)
+{
+    return _mm512_scalef_ps(a, n);
+}
+
+/* 1 / a for normal a whose reciprocal is normal, within 1 ulp */
+static inline vf v_reciprocal(vf a)
+{
+    const vf r = _mm512_rcp14_ps(a);
+    return v_fma(r, v_fnma(a, r, v_set(1.0f)), r);
+}
+
+static inline float v_sum(vf v)
+{
+    return _mm512_reduce_add_ps(v);
+}
+static inline float v_largest(vf v)
+{
+    return _mm512_reduce_max_ps(v);
+}

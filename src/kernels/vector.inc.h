@@ -1,0 +1,145 @@
+/* vector.inc.h: loops over rows, in the words of simd_*.h. */
+
+static void axpy(size_t n, float a, const float *x, float *y)
+{
+    size_t i = 0;
+    for (; i + VL <= n; i += VL)
+        v_store(y + i, v_fma(v_set(a), v_load(x + i), v_load(y + i)));
+    for (; i < n; i++)
+        y[i] += a * x[i];
+}
+
+static float dot(size_t n, const float *x, const float *y)
+{
+    vf sum[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
+    size_t i = 0;
+    for (; i + 4 * VL <= n; i += 4 * VL)
+        for (size_t j = 0; j < 4; j++)
+            sum[j] = v_fma(v_load(x + i + j * VL), v_load(y + i + j * VL), sum[j]);
+    for (; i + VL <= n; i += VL)
+        sum[0] = v_fma(v_load(x + i), v_load(y + i), sum[0]);
+    float total = v_sum(v_add(v_add(sum[0], sum[1]), v_add(sum[2], sum[3])));
+    for (; i < n; i++)
+        total += x[i] * y[i];
+    return total;
+}
+
+static void add(size_t n, const float *x, float *y)
+{
+    size_t i = 0;
+    for (; i + VL <= n; i += VL)
+        v_store(y + i, v_add(v_load(x + i), v_load(y + i)));
+    for (; i < n; i++)
+        y[i] += x[i];
+}
+
+static void multiply(size_t n, const float *x, float *y)
+{
+    size_t i = 0;
+    for (; i + VL <= n; i += VL)
+        v_store(y + i, v_mul(v_load(x + i), v_load(y + i)));
+    for (; i < n; i++)
+        y[i] *= x[i];
+}
+
+/* x[0..n), n < VL, padded to a vector. */
+static inline vf load_tail(size_t n, const float *x, float padding)
+{
+    float tail[VL];
+    for (size_t i = 0; i < VL; i++)
+        tail[i] = i < n ? x[i] : padding;
+    return v_load(tail);
+}
+
+static inline void store_tail(size_t n, float *x, vf v)
+{
+    float tail[VL];
+    v_store(tail, v);
+    for (size_t i = 0; i < n; i++)
+        x[i] = tail[i];
+}
+
+static void softmax(size_t n, float *x)
+{
+    const float low = -__builtin_inff();
+    const size_t whole = n / VL * VL;
+    vf max = v_set(low), sum = v_zero();
+    for (size_t i = 0; i < whole; i += VL)
+        max = v_max(v_load(x + i), max);
+    if (whole < n)
+        max = v_max(load_tail(n - whole, x + whole, low), max);
+    max = v_set(v_largest(max));
+    for (size_t i = 0; i < whole; i += VL) {
+        const vf e = v_exp(v_sub(v_load(x + i), max));
+        v_store(x + i, e);
+        sum = v_add(sum, e);
+    }
+    if (whole < n) {
+        const vf e = v_exp(v_sub(load_tail(n - whole, x + whole, low), max));
+        store_tail(n - whole, x + whole, e);
+        sum = v_add(sum, e);
+    }
+    const float total = v_sum(sum);
+    for (size_t i = 0; i < whole; i += VL)
+        v_store(x + i, v_div(v_load(x + i), v_set(total)));
+    for (size_t i = whole; i < n; i++)
+        x[i] /= total;
+}
+
+static void layer_norm(size_t n, float eps, const float *x, const float *weight, const float *bias, float *y)
+{
+    const size_t whole = n / VL * VL;
+    vf sum = v_zero();
+    for (size_t i = 0; i < whole; i += VL)
+        sum = v_add(sum, v_load(x + i));
+    float total = v_sum(sum);
+    for (size_t i = whole; i < n; i++)
+        total += x[i];
+    const float mean = total / (float)n;
+
+    sum = v_zero();
+    for (size_t i = 0; i < whole; i += VL) {
+        const vf d = v_sub(v_load(x + i), v_set(mean));
+        sum = v_fma(d, d, sum);
+    }
+    float squares = v_sum(sum);
+    for (size_t i = whole; i < n; i++)
+        squares += (x[i] - mean) * (x[i] - mean);
+    const float scale = 1.0f / __builtin_sqrtf(squares / (float)n + eps);
+
+    for (size_t i = 0; i < whole; i += VL) {
+        const vf d = v_mul(v_sub(v_load(x + i), v_set(mean)), v_set(scale));
+        v_store(y + i, v_fma(d, v_load(weight + i), v_load(bias + i)));
+    }
+    for (size_t i = whole; i < n; i++)
+        y[i] = (x[i] - mean) * scale * weight[i] + bias[i];
+}
+
+/* Columns are few and rows many: one vector of columns at a time runs down the rows. */
+static void column_sum(size_t rows, size_t n, size_t row_stride, const float *x, float *sum)
+{
+    size_t c = 0;
+    for (; c + VL <= n; c += VL) {
+        vf total = v_zero();
+        for (size_t r = 0; r < rows; r++)
+            total = v_add(total, v_load(x + r * row_stride + c));
+        v_store(sum + c, total);
+    }
+    for (; c < n; c++) {
+        float total = 0.0f;
+        for (size_t r = 0; r < rows; r++)
+            total += x[r * row_stride + c];
+        sum[c] = total;
+    }
+}
+
+static void column_max(size_t rows, size_t n, size_t row_stride, const float *x, float *max)
+{
+    for (size_t c = 0; c < n; c++)
+        max[c] = x[c];
+    for (size_t r = 1; r < rows; r++)
+        for (size_t c = 0; c < n; c++) {
+            const float v = x[r * row_stride + c];
+            max[c] = v > max[c] || v != v ? v : max[c];
+        }
+}
