@@ -30,7 +30,7 @@ typedef struct al_gemm {
     const float *b;        /* packed: [ceil(n / nr)][k][nr], padded with zeros */
     const float *bias;     /* [ceil(n / nr) * nr], or NULL: zero */
     align_activation act;  /* ALIGN_ACT_LINEAR: none */
-    const float *residual; /* row-major, added after act; NULL: none. May be c itself. */
+    const float *residual; /* row-major, added after act; NULL: none. */
     size_t residual_stride;
     float *c; /* [m, n] */
     size_t c_row_stride, c_panel;

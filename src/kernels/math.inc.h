@@ -1,23 +1,28 @@
 /*
  * math.inc.h: exp, erfc, tanh and the activations on vectors, in the words of simd_*.h. Errors are a few ulp; NaN goes
- * through. Coefficients: minimax fits of tools/minimax.py.
+ * through. The polynomial of erfc is a least-squares fit of
+ * erfc(z) e^(z^2) / t reweighted to equal relative error on [0, 10.5]; those of exp and tanh are Cephes'.
  */
 
-/* e^x. n = round(x / ln 2), r = x - n ln 2 in two steps (the first product is exact), e^x = 2^n e^r, |r| <= ln 2 / 2.
- */
-static inline vf v_exp(vf x)
+/* e^r - 1 for |r| <= ln 2 / 2 */
+static inline vf v_exp_minus_1_near_0(vf r)
 {
-    x = v_max(v_set(-104.0f), v_min(v_set(89.0f), x));
-    const vf n = v_round(v_mul(x, v_set(1.44269504f)));
-    const vf r = v_fnma(n, v_set(-2.12194440e-4f), v_fnma(n, v_set(0.693359375f), x));
     vf p = v_set(1.9875691500e-4f);
     p = v_fma(p, r, v_set(1.3981999507e-3f));
     p = v_fma(p, r, v_set(8.3334519073e-3f));
     p = v_fma(p, r, v_set(4.1665795894e-2f));
     p = v_fma(p, r, v_set(1.6666665459e-1f));
     p = v_fma(p, r, v_set(5.0000001201e-1f));
-    p = v_fma(p, v_mul(r, r), r);
-    return v_scale(v_add(p, v_set(1.0f)), n);
+    return v_fma(p, v_mul(r, r), r);
+}
+
+/* e^x = 2^n e^r with n = round(x / ln 2), r = x - n ln 2 in two steps, of which the first product is exact. */
+static inline vf v_exp(vf x)
+{
+    x = v_max(v_set(-104.0f), v_min(v_set(89.0f), x));
+    const vf n = v_round(v_mul(x, v_set(1.44269504f)));
+    const vf r = v_fnma(n, v_set(-2.12194440e-4f), v_fnma(n, v_set(0.693359375f), x));
+    return v_scale(v_add(v_exp_minus_1_near_0(r), v_set(1.0f)), n);
 }
 
 /* 1 / (1 + e^-x). Below -87 the denominator is held, so that its reciprocal stays normal: the value is under 1e-37. */
@@ -27,9 +32,11 @@ static inline vf v_sigmoid(vf x)
     return v_reciprocal(v_add(e, v_set(1.0f)));
 }
 
-/* erfc(z) for z >= 0: e^(-z^2) times a polynomial in t = 1 / (1 + 0.4 z), relative error 1e-7 (times z^2 ulp). */
+/* erfc(z) for z >= 0: e^(-z^2) times a polynomial in t = 1 / (1 + 0.4 z), relative error 1e-7 (times z^2 ulp); 0
+ * from 11. */
 static inline vf v_erfc_positive(vf z)
 {
+    z = v_min(v_set(11.0f), z);
     const vf t = v_reciprocal(v_fma(v_set(0.4f), z, v_set(1.0f)));
     vf p = v_set(0.0421223082f);
     p = v_fma(p, t, v_set(-0.144569457f));
@@ -70,10 +77,11 @@ static inline vf v_gelu(vf x)
     return v_mul(x, v_normal_cdf(v_mul(x, v_set(0.70710678f))));
 }
 
+/* (1 + tanh(u)) / 2 = sigmoid(2 u), which keeps the small values that 1 + tanh(u) would cancel. */
 static inline vf v_gelu_tanh(vf x, float scale)
 {
-    const vf inner = v_mul(v_mul(v_set(scale), x), v_fma(v_mul(v_set(0.044715f), x), x, v_set(1.0f)));
-    return v_mul(v_mul(v_set(0.5f), x), v_add(v_set(1.0f), v_tanh(inner)));
+    const vf cubic = v_fma(v_mul(v_set(0.044715f), x), x, v_set(1.0f));
+    return v_mul(x, v_sigmoid(v_mul(v_mul(v_set(2.0f * scale), x), cubic)));
 }
 
 static inline vf v_silu(vf x)
@@ -95,8 +103,9 @@ static inline vf v_mish(vf x)
 
 static inline vf v_selu(vf x)
 {
-    const vf low = v_mul(v_set(1.67326324f), v_sub(v_exp(v_min(v_zero(), x)), v_set(1.0f)));
-    return v_mul(v_set(1.05070099f), v_where_less(v_zero(), x, x, low));
+    const vf far = v_sub(v_exp(v_min(v_zero(), x)), v_set(1.0f));
+    const vf low = v_where_less(v_set(-0.3f), x, v_exp_minus_1_near_0(x), far);
+    return v_mul(v_set(1.05070099f), v_where_less(v_zero(), x, x, v_mul(v_set(1.67326324f), low)));
 }
 
 /* One vector of any activation; act is a constant at each place this is inlined into. */

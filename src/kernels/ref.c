@@ -16,9 +16,10 @@ static float gelu(float x)
     return 0.5f * x * erfcf(-x * 0.70710678118654752440f);
 }
 
+/* x (1 + tanh(u)) / 2, u = scale x (1 + 0.044715 x^2); (1 + tanh(u)) / 2 = sigmoid(2 u) */
 static float gelu_tanh(float x, float scale)
 {
-    return 0.5f * x * (1.0f + tanhf(scale * x * (1.0f + 0.044715f * x * x)));
+    return x * sigmoid(2.0f * scale * x * (1.0f + 0.044715f * x * x));
 }
 
 /* x tanh(log(1 + e^x)), without the logarithm: with w = e^2x + 2 e^x it is x w / (w + 2). */

@@ -1,0 +1,125 @@
+/* Every activation of the table under test against its formula in double, on a fine grid, odd lengths and special
+ * values. */
+#include "kernels_test.h"
+
+static const al_kernels *kernels;
+
+static double sigmoid(double x)
+{
+    return 1.0 / (1.0 + exp(-x));
+}
+
+static double gelu(double x)
+{
+    return 0.5 * x * erfc(-x / sqrt(2.0));
+}
+
+static double gelu_tanh(double x, double scale)
+{
+    return 0.5 * x * (1.0 + tanh(scale * x * (1.0 + 0.044715 * x * x)));
+}
+
+static double formula(align_activation act, double x)
+{
+    switch (act) {
+    case ALIGN_ACT_GELU:
+        return gelu(x);
+    case ALIGN_ACT_GELU_10:
+        return fmin(fmax(gelu(x), -10.0), 10.0);
+    case ALIGN_ACT_GELU_NEW:
+        return gelu_tanh(x, sqrt(2.0 / acos(-1.0)));
+    case ALIGN_ACT_GELU_FAST:
+        return gelu_tanh(x, 0.7978845608);
+    case ALIGN_ACT_QUICK_GELU:
+        return x * sigmoid(1.702 * x);
+    case ALIGN_ACT_LAPLACE:
+        return 0.5 * erfc(-(x - 0.707107) / (0.282095 * sqrt(2.0)));
+    case ALIGN_ACT_LEAKY_RELU:
+        return x < 0.0 ? 0.01 * x : x;
+    case ALIGN_ACT_MISH:
+        return x * tanh(x > 20.0 ? x : log1p(exp(x)));
+    case ALIGN_ACT_RELU:
+        return fmax(x, 0.0);
+    case ALIGN_ACT_RELU2:
+        return fmax(x, 0.0) * fmax(x, 0.0);
+    case ALIGN_ACT_RELU6:
+        return fmin(fmax(x, 0.0), 6.0);
+    case ALIGN_ACT_SELU:
+        return 1.0507009873554804934 * (x > 0.0 ? x : 1.6732632423543772848 * expm1(x));
+    case ALIGN_ACT_SIGMOID:
+        return sigmoid(x);
+    case ALIGN_ACT_SILU:
+        return x * sigmoid(x);
+    case ALIGN_ACT_TANH:
+        return tanh(x);
+    default:
+        return x;
+    }
+}
+
+/* Within 1e-6 of the value, or of the largest rounding step that the formula in float would make near zero. */
+static void grid(void **state)
+{
+    (void)state;
+    enum { N = 200001 };
+    float *x = malloc(N * sizeof *x);
+    for (int act = 0; act < ALIGN_ACT_COUNT; act++) {
+        for (int i = 0; i < N; i++)
+            x[i] = (float)(i - N / 2) * 1.0e-3f;
+        kernels->activate((align_activation)act, N, x);
+        for (int i = 0; i < N; i++) {
+            const double in = (double)((float)(i - N / 2) * 1.0e-3f), out = formula((align_activation)act, in);
+            const double limit = 1e-6 * fabs(out) + 2.5e-7 * fmin(1.0, fabs(in)) + 1e-37;
+            if (!(fabs((double)x[i] - out) <= limit))
+                fail_msg("activation %d of %.9g: %.9g, expected %.9g", act, in, (double)x[i], out);
+        }
+    }
+    free(x);
+}
+
+/* The value of an element does not depend on where in the array it stands. */
+static void lengths(void **state)
+{
+    (void)state;
+    float all[67], part[67];
+    for (int act = 0; act < ALIGN_ACT_COUNT; act++)
+        for (size_t n = 0; n <= 67; n++) {
+            uint32_t seed = 5;
+            for (size_t i = 0; i < 67; i++)
+                all[i] = part[i] = 4.0f * uniform(&seed);
+            kernels->activate((align_activation)act, 67, all);
+            kernels->activate((align_activation)act, n, part);
+            assert_memory_equal(all, part, n * sizeof *all);
+            seed = 5;
+            for (size_t i = 0; i < 67; i++) {
+                const float before = 4.0f * uniform(&seed);
+                if (i >= n)
+                    assert_true(part[i] == before);
+            }
+        }
+}
+
+static void special_values(void **state)
+{
+    (void)state;
+    for (int act = 0; act < ALIGN_ACT_COUNT; act++) {
+        float x[3] = {NAN, 0.0f, 1.0f};
+        kernels->activate((align_activation)act, 3, x);
+        assert_true(isnan(x[0]));
+        assert_close(x[1], (float)formula((align_activation)act, 0.0), 1e-6, "at 0", (size_t)act);
+        float huge[2] = {INFINITY, 3e38f};
+        kernels->activate((align_activation)act, 2, huge);
+        if (act != ALIGN_ACT_RELU2)
+            assert_close(huge[1], (float)formula((align_activation)act, 3e38), 1e-5, "at 3e38", (size_t)act);
+    }
+}
+
+int main(void)
+{
+    kernels = al_kernels_get();
+    if (!kernels)
+        return SKIPPED;
+    const struct CMUnitTest tests[] = {cmocka_unit_test(grid), cmocka_unit_test(lengths),
+                                       cmocka_unit_test(special_values)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,134 @@
+/* The row loops of the table under test against plain sums in double, for every length up to a few vectors. */
+#include "kernels_test.h"
+
+#include <string.h>
+
+#define LONGEST 150
+
+static const al_kernels *kernels;
+
+static void elementwise(void **state)
+{
+    (void)state;
+    float *x = random_floats(LONGEST, 1), *y = random_floats(LONGEST, 2), z[LONGEST];
+    for (size_t n = 0; n < LONGEST; n++) {
+        double product = 0.0;
+        for (size_t i = 0; i < n; i++)
+            product += (double)x[i] * (double)y[i];
+        assert_close(kernels->dot(n, x, y), (float)product, 1e-5, "dot", n);
+        memcpy(z, y, sizeof z);
+        kernels->axpy(n, 0.75f, x, z);
+        for (size_t i = 0; i < LONGEST; i++)
+            assert_close(z[i], i < n ? y[i] + 0.75f * x[i] : y[i], 1e-6, "axpy", i);
+        memcpy(z, y, sizeof z);
+        kernels->add(n, x, z);
+        for (size_t i = 0; i < LONGEST; i++)
+            assert_true(z[i] == (i < n ? y[i] + x[i] : y[i]));
+        memcpy(z, y, sizeof z);
+        kernels->multiply(n, x, z);
+        for (size_t i = 0; i < LONGEST; i++)
+            assert_true(z[i] == (i < n ? y[i] * x[i] : y[i]));
+    }
+    free(x);
+    free(y);
+}
+
+static void softmax_rows(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n < LONGEST; n++) {
+        float *x = random_floats(n, (uint32_t)n), y[LONGEST];
+        double sum = 0.0;
+        for (size_t i = 0; i < n; i++)
+            sum += exp(20.0 * (double)x[i]);
+        for (size_t i = 0; i < n; i++)
+            y[i] = 20.0f * x[i];
+        kernels->softmax(n, y);
+        for (size_t i = 0; i < n; i++)
+            assert_close(y[i], (float)(exp(20.0 * (double)x[i]) / sum), 3e-6, "softmax", i);
+        free(x);
+    }
+}
+
+/* A fully masked row is uniform, a masked key weighs exactly nothing, an infinity spoils its row. */
+static void softmax_masked(void **state)
+{
+    (void)state;
+    const float lowest = -3.4028234663852886e38f;
+    for (size_t n = 1; n < 70; n++) {
+        float x[70];
+        for (size_t i = 0; i < n; i++)
+            x[i] = lowest;
+        kernels->softmax(n, x);
+        for (size_t i = 0; i < n; i++)
+            assert_true(x[i] == 1.0f / (float)n);
+        for (size_t i = 0; i < n; i++)
+            x[i] = i == n / 2 ? 3.0f : lowest;
+        kernels->softmax(n, x);
+        for (size_t i = 0; i < n; i++)
+            assert_true(x[i] == (i == n / 2 ? 1.0f : 0.0f));
+        x[n / 2] = INFINITY;
+        kernels->softmax(n, x);
+        for (size_t i = 0; i < n; i++)
+            assert_true(isnan(x[i]) || i != n / 2);
+    }
+}
+
+static void layer_norm_rows(void **state)
+{
+    (void)state;
+    float *weight = random_floats(LONGEST, 8), *bias = random_floats(LONGEST, 9);
+    for (size_t n = 2; n < LONGEST; n++) {
+        float *x = random_floats(n, (uint32_t)n), y[LONGEST];
+        double mean = 0.0, var = 0.0;
+        for (size_t i = 0; i < n; i++)
+            mean += (double)x[i] / (double)n;
+        for (size_t i = 0; i < n; i++)
+            var += ((double)x[i] - mean) * ((double)x[i] - mean) / (double)n;
+        kernels->layer_norm(n, 1e-5f, x, weight, bias, y);
+        kernels->layer_norm(n, 1e-5f, x, weight, bias, x);
+        assert_memory_equal(x, y, n * sizeof *x);
+        uint32_t seed = (uint32_t)n;
+        for (size_t i = 0; i < n; i++) {
+            const double centred = (double)uniform(&seed) - mean;
+            assert_close(y[i], (float)(centred / sqrt(var + 1e-5) * (double)weight[i] + (double)bias[i]), 1e-5,
+                         "layer_norm", i);
+        }
+        free(x);
+    }
+    free(weight);
+    free(bias);
+}
+
+static void columns(void **state)
+{
+    (void)state;
+    enum { ROWS = 37, STRIDE = 71 };
+    float *x = random_floats(ROWS * STRIDE, 3), sum[STRIDE], max[STRIDE];
+    for (size_t n = 1; n <= STRIDE; n++) {
+        kernels->column_sum(ROWS, n, STRIDE, x, sum);
+        kernels->column_max(ROWS, n, STRIDE, x, max);
+        for (size_t c = 0; c < n; c++) {
+            double s = 0.0;
+            float m = -2.0f;
+            for (size_t r = 0; r < ROWS; r++) {
+                s += (double)x[r * STRIDE + c];
+                m = fmaxf(m, x[r * STRIDE + c]);
+            }
+            assert_close(sum[c], (float)s, 1e-5, "sum", c);
+            assert_true(max[c] == m);
+        }
+    }
+    free(x);
+}
+
+int main(void)
+{
+    kernels = al_kernels_get();
+    if (!kernels)
+        return SKIPPED;
+    const struct CMUnitTest tests[] = {cmocka_unit_test(elementwise), cmocka_unit_test(softmax_rows),
+                                       cmocka_unit_test(softmax_masked), cmocka_unit_test(layer_norm_rows),
+                                       cmocka_unit_test(columns)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
