@@ -1,0 +1,183 @@
+/*
+ * decode_jpeg.c: JPEG by libjpeg-turbo's classic interface with its default settings, which are Pillow's: accurate
+ * integer IDCT, fancy upsampling, block smoothing.
+ *
+ * What libjpeg calls a warning is an error here where it means that pixels were made up (data that ends early or does
+ * not decode); other warnings (stray bytes between segments, ...) are harmless and pass, as in Pillow.
+ */
+#include "processor/image.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "processor/exif.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jpeglib.h>
+
+#include <jerror.h>
+
+/* A progressive file of a few KB can ask for thousands of passes over a picture; no encoder writes that many. */
+#define MAX_SCANS 500
+
+#define EXIF_MARK      "Exif\0\0"
+#define EXIF_MARK_SIZE 6
+#define XMP_MARK       "http://ns.adobe.com/xap/1.0/"
+#define XMP_MARK_SIZE  29 /* with its NUL */
+
+/* Everything lives here and nothing in locals, because errors come back by longjmp. */
+typedef struct jpeg_job {
+    struct jpeg_decompress_struct info;
+    struct jpeg_error_mgr errors;
+    struct jpeg_progress_mgr progress;
+    jmp_buf failed;
+    const al_picture *picture;
+    align_image *out;
+    uint8_t *cmyk; /* one row */
+    align_error *err;
+    align_status status;
+} jpeg_job;
+
+static align_status status_of(int code)
+{
+    switch (code) {
+    case JERR_OUT_OF_MEMORY:
+        return ALIGN_ERROR_OUT_OF_MEMORY;
+    case JERR_ARITH_NOTIMPL:
+    case JERR_BAD_PRECISION:
+    case JERR_CONVERSION_NOTIMPL:
+    case JERR_SOF_UNSUPPORTED:
+        return ALIGN_ERROR_UNSUPPORTED;
+    default:
+        return ALIGN_ERROR_FORMAT;
+    }
+}
+
+static void on_error(j_common_ptr info)
+{
+    jpeg_job *job = info->client_data;
+    char message[JMSG_LENGTH_MAX];
+    info->err->format_message(info, message);
+    job->status = al_error_set(job->err, status_of(info->err->msg_code), "%s: JPEG: %s", job->picture->name, message);
+    longjmp(job->failed, 1);
+}
+
+static void on_message(j_common_ptr info, int level)
+{
+    if (level >= 0)
+        return;
+    switch (info->err->msg_code) {
+    case JWRN_ARITH_BAD_CODE:
+    case JWRN_HIT_MARKER:
+    case JWRN_HUFF_BAD_CODE:
+    case JWRN_JPEG_EOF:
+    case JWRN_MUST_RESYNC:
+        on_error(info);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_progress(j_common_ptr info)
+{
+    jpeg_job *job = info->client_data;
+    if (job->info.input_scan_number <= MAX_SCANS)
+        return;
+    job->status =
+        al_error_set(job->err, ALIGN_ERROR_FORMAT, "%s: JPEG: more than %d scans", job->picture->name, MAX_SCANS);
+    longjmp(job->failed, 1);
+}
+
+static void require(jpeg_job *job, align_status status)
+{
+    if (status == ALIGN_OK)
+        return;
+    job->status = status;
+    longjmp(job->failed, 1);
+}
+
+/* EXIF first; XMP only where EXIF is silent. */
+static int orientation_of(const struct jpeg_decompress_struct *info)
+{
+    int exif = 0, xmp = 0;
+    for (const struct jpeg_marker_struct *m = info->marker_list; m; m = m->next) {
+        if (!exif && m->data_length > EXIF_MARK_SIZE && memcmp(m->data, EXIF_MARK, EXIF_MARK_SIZE) == 0)
+            exif = al_exif_orientation(m->data, m->data_length);
+        else if (!xmp && m->data_length > XMP_MARK_SIZE && memcmp(m->data, XMP_MARK, XMP_MARK_SIZE) == 0)
+            xmp = al_xmp_orientation(m->data, m->data_length);
+    }
+    return exif ? exif : xmp;
+}
+
+/* a * b / 255, rounded. */
+static unsigned multiply_255(unsigned a, unsigned b)
+{
+    const unsigned product = a * b + 128;
+    return ((product >> 8) + product) >> 8;
+}
+
+/* Adobe stores CMYK as what is left of the paper's white, and Pillow takes every CMYK JPEG as Adobe's. */
+static void rgb_from_inverted_cmyk(uint8_t *rgb, const uint8_t *cmyk, int64_t width)
+{
+    for (int64_t x = 0; x < width; x++, rgb += 3, cmyk += 4)
+        for (int c = 0; c < 3; c++) {
+            const unsigned white = cmyk[3], ink = 255u - cmyk[c];
+            rgb[c] = (uint8_t)(white - multiply_255(ink, white));
+        }
+}
+
+static void read_pixels(jpeg_job *job)
+{
+    struct jpeg_decompress_struct *info = &job->info;
+    const bool is_cmyk = info->jpeg_color_space == JCS_CMYK || info->jpeg_color_space == JCS_YCCK;
+    info->out_color_space = is_cmyk ? JCS_CMYK : JCS_RGB;
+    if (is_cmyk) {
+        const size_t bytes = (size_t)info->image_width * 4;
+        job->cmyk = al_alloc(bytes);
+        if (!job->cmyk)
+            require(job, al_error_no_memory(job->err, bytes));
+    }
+    jpeg_start_decompress(info);
+    while (info->output_scanline < info->output_height) {
+        uint8_t *row = job->out->pixels + (size_t)info->output_scanline * info->output_width * 3;
+        JSAMPROW target = is_cmyk ? job->cmyk : row;
+        jpeg_read_scanlines(info, &target, 1);
+        if (is_cmyk)
+            rgb_from_inverted_cmyk(row, job->cmyk, job->out->width);
+    }
+    jpeg_finish_decompress(info);
+}
+
+static align_status run(jpeg_job *job, int *orientation)
+{
+    struct jpeg_decompress_struct *info = &job->info;
+    const al_picture *picture = job->picture;
+    if (setjmp(job->failed))
+        return job->status;
+    jpeg_create_decompress(info);
+    info->progress = &job->progress;
+    jpeg_mem_src(info, picture->data, picture->size);
+    jpeg_save_markers(info, JPEG_APP0 + 1, 0xffff);
+    jpeg_read_header(info, TRUE);
+    *orientation = orientation_of(info);
+    require(job, al_image_begin(job->out, picture, info->image_height, info->image_width, job->err));
+    read_pixels(job);
+    return ALIGN_OK;
+}
+
+align_status al_jpeg_decode(align_image *out, int *orientation, const al_picture *picture, align_error *err)
+{
+    jpeg_job job = {.picture = picture, .out = out, .err = err};
+    job.info.err = jpeg_std_error(&job.errors);
+    job.info.client_data = &job;
+    job.errors.error_exit = on_error;
+    job.errors.emit_message = on_message;
+    job.progress.progress_monitor = on_progress;
+    const align_status status = run(&job, orientation);
+    jpeg_destroy_decompress(&job.info);
+    al_free(job.cmyk);
+    return status;
+}

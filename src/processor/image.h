@@ -1,0 +1,35 @@
+#ifndef AL_IMAGE_H
+#define AL_IMAGE_H
+/*
+ * image.h: what the picture decoders share. One file a format (decode_jpeg.c, decode_png.c, decode_webp.c,
+ * decode_gif.c); image.c recognises the format, calls its decoder and turns the picture upright.
+ */
+#include <align/processor.h>
+
+/* An encoded picture in memory. name is only for messages. */
+typedef struct al_picture {
+    const uint8_t *data;
+    size_t size;
+    const char *name;
+    int64_t max_pixels;
+} al_picture;
+
+/*
+ * A decoder fills *out (zeroed on entry; what it holds after a failure is freed by the caller) with the stored pixels
+ * as RGB, and *orientation with the EXIF value found (0: none found; anything but 2..8 means upright).
+ */
+typedef align_status al_decoder(align_image *out, int *orientation, const al_picture *picture, align_error *err);
+
+al_decoder al_jpeg_decode, al_png_decode, al_webp_decode, al_gif_decode;
+
+/* Judges the size that a header claims, then gives *out its pixels (not set), 3 channels. Every decoder calls this
+ * before it asks its library for memory that grows with the picture. */
+align_status al_image_begin(align_image *out, const al_picture *picture, int64_t height, int64_t width,
+                            align_error *err);
+
+/* Pixels for any size and channels that fit in memory; not set. */
+align_status al_image_new(align_image *out, int64_t height, int64_t width, int64_t channels, align_error *err);
+
+/* INVALID_ARGUMENT unless image has pixels, sizes of at least 1 and 1 to 4 channels. */
+align_status al_image_check(const align_image *image, align_error *err);
+#endif
