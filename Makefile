@@ -1,0 +1,66 @@
+# Short names for what CMake's presets do (CMakePresets.json). `make` builds build/align and build/libalign.so.
+#
+#   make            build the command and the libraries        make install PREFIX=/usr/local   put them there
+#   make demo       classify the pictures of the repository    make format    clang-format over our code
+#   make test       build and run every test                   make lint      the rules of the house (tools/lint.sh)
+#   make bench      build and run the benchmarks               make tidy      clang-tidy (minutes)
+#   make sanitize   the tests under ASan and UBSan             make clean     remove every build folder
+#   make goldens    the expected outputs anew (needs Python)   make bootstrap install missing Debian packages
+
+PREFIX ?= /usr/local
+JOBS   ?= $(shell nproc)
+PYTHON ?= python3
+
+.PHONY: all bootstrap demo test bench sanitize thread install format lint tidy goldens clean
+
+all: build/build.ninja
+	@cmake --build build --target align_cli align_shared align_static
+
+# Configures a preset; its build folder is build, or build-<preset>.
+build/build.ninja: CMakePresets.json
+	@$(MAKE) --no-print-directory bootstrap
+	@cmake --preset release
+build-%/build.ninja: CMakePresets.json
+	@$(MAKE) --no-print-directory bootstrap
+	@cmake --preset $*
+
+bootstrap:
+	@tools/bootstrap.sh
+
+demo: all
+	@tools/demo.sh
+
+test: build/build.ninja
+	@cmake --build build
+	@ctest --preset release -j $(JOBS)
+
+bench: build/build.ninja
+	@cmake --build build
+	@tools/bench.sh build
+
+sanitize: build-sanitize/build.ninja
+	@cmake --build build-sanitize
+	@ctest --preset sanitize -j $(JOBS)
+
+thread: build-thread/build.ninja
+	@cmake --build build-thread
+	@ctest --preset thread -j $(JOBS)
+
+install: all
+	@cmake --install build --prefix $(PREFIX)
+
+format:
+	@git ls-files '*.c' '*.h' | xargs tools/handwritten.sh | xargs clang-format -i
+
+lint:
+	@tools/lint.sh
+
+tidy: build/build.ninja
+	@git ls-files 'src/*.c' 'apps/*.c' | xargs tools/handwritten.sh | xargs run-clang-tidy -quiet -p build
+
+goldens:
+	cd tests/reference && $(PYTHON) make_models.py --out ../golden/models
+	cd tests/reference && $(PYTHON) make_hub_folder.py --out ../golden/hub
+
+clean:
+	@rm -rf build build-*

@@ -1,0 +1,62 @@
+#!/bin/sh
+# bootstrap.sh: installs the Debian packages that building and testing need. Says nothing when none is missing.
+#
+# Without the right to install (root, or sudo without a password) it prints the command to run and fails.
+set -eu
+
+# package, and what shows that it is there: a command or a pkg-config module or a header
+missing=
+need() {
+    package=$1 kind=$2 what=$3
+    case $kind in
+    command) command -v "$what" >/dev/null 2>&1 && return ;;
+    module) pkg-config --exists "$what" 2>/dev/null && return ;;
+    header) [ -f "/usr/include/$what" ] || [ -f "/usr/local/include/$what" ] && return ;;
+    esac
+    missing="$missing $package"
+}
+
+need gcc command cc
+need cmake command cmake
+need ninja-build command ninja
+need pkg-config command pkg-config
+need libc6-dev header stdio.h
+need libjansson-dev module jansson
+need libutf8proc-dev module libutf8proc
+need libjpeg62-turbo-dev module libjpeg
+need libpng-dev module libpng
+need libwebp-dev module libwebp
+need libgif-dev header gif_lib.h
+need libcmocka-dev module cmocka
+
+# Only the checks of `make lint`, `make tidy` and .ci/run.
+if [ "${1:-}" = --all ]; then
+    need g++ command g++
+    need clang command clang
+    need clang-format command clang-format
+    need clang-tidy command clang-tidy
+    need git command git
+fi
+
+[ -n "$missing" ] || exit 0
+
+install="apt-get install -y --no-install-recommends$missing"
+if [ "$(id -u)" = 0 ]; then
+    as_root=
+elif sudo -n true 2>/dev/null; then
+    as_root=sudo
+else
+    echo "These packages are missing:$missing" >&2
+    echo "Install them with: sudo $install" >&2
+    exit 1
+fi
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "These Debian packages (or your system's names for them) are missing:$missing" >&2
+    exit 1
+fi
+echo "Installing:$missing" >&2
+# Package lists may be old or absent: refresh them only when the first try fails.
+DEBIAN_FRONTEND=noninteractive $as_root $install >/dev/null 2>&1 || {
+    $as_root apt-get update -q >/dev/null
+    DEBIAN_FRONTEND=noninteractive $as_root $install >/dev/null
+}
