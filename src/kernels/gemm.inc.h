@@ -130,8 +130,8 @@ static void panel_slice(const al_gemm *g, size_t begin, size_t end, size_t panel
     const float *b = g->b + (panel * g->k + k_begin) * NR;
     const float *bias = g->bias ? g->bias + panel * NR : NULL;
     const size_t left = g->n - panel * NR, columns = left < NR ? left : NR;
-    const int in_panels = g->c_panel != NR, edge = !in_panels && columns % VL != 0;
-    const size_t vectors = in_panels ? TILE_VECTORS : (columns + VL - 1) / VL;
+    const bool edge = !g->c_padded && columns % VL != 0;
+    const size_t vectors = g->c_padded ? TILE_VECTORS : (columns + VL - 1) / VL;
     for (size_t row = begin; row < end; row += TILE_ROWS) {
         const size_t rows = end - row < TILE_ROWS ? end - row : TILE_ROWS;
         const tile_function run = tiles[rows - 1][vectors - 1];
@@ -142,7 +142,7 @@ static void panel_slice(const al_gemm *g, size_t begin, size_t end, size_t panel
             run(&g->a, row, k_begin, k_end, b, bias, k_begin == 0, c, g->c_row_stride);
         if (k_end == g->k)
             for (size_t i = 0; i < rows; i++)
-                finish_row(g, row + i, panel * NR, in_panels ? NR : columns, c + i * g->c_row_stride);
+                finish_row(g, row + i, panel * NR, g->c_padded ? NR : columns, c + i * g->c_row_stride);
     }
 }
 

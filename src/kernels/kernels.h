@@ -15,6 +15,7 @@
  * convolution reads nr channels of neighbouring pixels side by side.
  */
 #include <align/config.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,7 @@ typedef struct al_gemm {
     size_t residual_stride;
     float *c; /* [m, n] */
     size_t c_row_stride, c_panel;
+    bool c_padded; /* c has room for whole panels: the padding columns of the last one are written too */
 } al_gemm;
 
 /*
@@ -58,7 +60,7 @@ typedef struct al_kernels {
     size_t mr; /* rows of a tile: hand out rows in multiples of this */
 
     /* Rows [row_begin, row_end) of panels [panel_begin, panel_end) of c. Every element is summed over k in ascending
-     * order, whatever the ranges. Padding columns of c's last panel are not written in row-major, and are in panels. */
+     * order, whatever the ranges. */
     void (*gemm)(const al_gemm *g, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end);
 
     /* Rows [row_begin, row_end) of out. */

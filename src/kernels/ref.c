@@ -100,7 +100,7 @@ static void gemm(const al_gemm *g, size_t row_begin, size_t row_end, size_t pane
             }
             activate(g->act, NR, sum);
             float *c = g->c + p * g->c_panel + i * g->c_row_stride;
-            const size_t left = g->n - p * NR, valid = g->c_panel == NR && left < NR ? left : NR;
+            const size_t left = g->n - p * NR, valid = !g->c_padded && left < NR ? left : NR;
             for (size_t j = 0; j < valid; j++)
                 c[j] = sum[j] + (g->residual ? g->residual[i * g->residual_stride + p * NR + j] : 0.0f);
         }

@@ -1,0 +1,123 @@
+/*
+ * attention.c: see attention.h. One item of work is one head of one text; each thread has scratch memory for the packed
+ * keys and values and for the scores.
+ */
+#include "layers/attention.h"
+
+#include "layers/linear.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct head_scratch {
+    float *packed_keys;   /* K as the b of scores = Q K^T: [S, d] packed */
+    float *packed_values; /* V as the b of context = P V: [d, S] packed */
+    float *scores;        /* [S, S] */
+} head_scratch;
+
+typedef struct attention_job {
+    const al_run *run;
+    const al_attention *attention;
+    const al_attention_input *input;
+    head_scratch *scratch; /* one a thread */
+} attention_job;
+
+/*
+ * Relative positions: row l, column r gets sum_d Q[l,d] E[l - r + N - 1, d], and with key_query also
+ * sum_d K[r,d] E[l - r + N - 1, d]; both before the division by sqrt(d).
+ */
+static void add_relative_positions(const al_kernels *k, const al_attention *at, size_t tokens, const float *q,
+                                   const float *key, size_t stride, float *scores)
+{
+    const size_t d = at->head_size;
+    for (size_t l = 0; l < tokens; l++)
+        for (size_t r = 0; r < tokens; r++) {
+            const float *e = at->distance + (l + at->max_positions - 1 - r) * d;
+            scores[l * tokens + r] += k->dot(d, q + l * stride, e);
+            if (at->positions == AL_POSITIONS_KEY_QUERY)
+                scores[l * tokens + r] += k->dot(d, key + r * stride, e);
+        }
+}
+
+/* Divides by sqrt(d), adds the mask and takes the softmax of every row, then the head's factor. */
+static void normalise_scores(const al_kernels *k, const al_attention_input *in, size_t text, float divisor,
+                             const float *factor, float *scores)
+{
+    const size_t tokens = in->tokens;
+    for (size_t l = 0; l < tokens; l++) {
+        float *row = scores + l * tokens;
+        for (size_t r = 0; r < tokens; r++)
+            row[r] /= divisor;
+        if (in->mask)
+            k->add(tokens, in->mask + (text * in->mask_rows + (in->mask_rows == 1 ? 0 : l)) * tokens, row);
+        k->softmax(tokens, row);
+        for (size_t r = 0; factor && r < tokens; r++)
+            row[r] *= *factor;
+    }
+}
+
+static void one_head(const attention_job *job, size_t text, size_t head, const head_scratch *scratch)
+{
+    const al_attention *at = job->attention;
+    const al_attention_input *in = job->input;
+    const al_kernels *k = job->run->kernels;
+    const size_t tokens = in->tokens, d = at->head_size, width = at->heads * d, stride = 3 * width;
+    const float *q = in->qkv + text * tokens * stride + head * d, *key = q + width, *value = key + width;
+    float *scores =
+        in->probabilities ? in->probabilities + (text * at->heads + head) * tokens * tokens : scratch->scores;
+
+    al_pack(k, key, stride, d, tokens, false, scratch->packed_keys);
+    const al_gemm query_key = {.m = tokens,
+                               .n = tokens,
+                               .k = d,
+                               .a = {q, stride, k->nr},
+                               .b = scratch->packed_keys,
+                               .act = ALIGN_ACT_LINEAR,
+                               .c = scores,
+                               .c_row_stride = tokens,
+                               .c_panel = k->nr};
+    k->gemm(&query_key, 0, tokens, 0, (tokens + k->nr - 1) / k->nr);
+    if (at->positions != AL_POSITIONS_NONE)
+        add_relative_positions(k, at, tokens, q, key, stride, scores);
+    normalise_scores(k, in, text, sqrtf((float)d), in->head_mask ? in->head_mask + head : NULL, scores);
+
+    al_pack(k, value, stride, tokens, d, true, scratch->packed_values);
+    const al_gemm weighted = {.m = tokens,
+                              .n = d,
+                              .k = tokens,
+                              .a = {scores, tokens, k->nr},
+                              .b = scratch->packed_values,
+                              .act = ALIGN_ACT_LINEAR,
+                              .c = in->context + text * tokens * width + head * d,
+                              .c_row_stride = width,
+                              .c_panel = k->nr};
+    k->gemm(&weighted, 0, tokens, 0, (d + k->nr - 1) / k->nr);
+}
+
+static void attention_work(void *user, size_t begin, size_t end, int thread)
+{
+    const attention_job *job = user;
+    const size_t heads = job->attention->heads;
+    for (size_t i = begin; i < end; i++)
+        one_head(job, i / heads, i % heads, &job->scratch[thread]);
+}
+
+void al_attention_forward(const al_run *run, const al_attention *at, const al_attention_input *in)
+{
+    const al_kernels *k = run->kernels;
+    const size_t mark = al_arena_mark(run->arena), tokens = in->tokens, d = at->head_size;
+    const size_t threads = (size_t)al_threads_count(run->threads);
+    head_scratch *scratch = al_arena_take(run->arena, threads, sizeof *scratch);
+    for (size_t t = 0; t < threads; t++) {
+        const head_scratch s = {al_arena_floats(run->arena, al_packed_size(k, d, tokens)),
+                                al_arena_floats(run->arena, al_packed_size(k, tokens, d)),
+                                al_arena_floats(run->arena, tokens * tokens)};
+        if (!run->dry)
+            scratch[t] = s;
+    }
+    if (!run->dry) {
+        attention_job job = {run, at, in, scratch};
+        al_threads_run(run->threads, in->batch * at->heads, 1, attention_work, &job);
+    }
+    al_arena_release(run->arena, mark);
+}

@@ -1,0 +1,61 @@
+/* norm.c: see norm.h. */
+#include "layers/norm.h"
+
+#include "base/tensor.h"
+
+#include <math.h>
+
+void al_layer_norm_init(al_layer_norm *norm, al_arena *arena, float eps, const align_tensor *weight,
+                        const align_tensor *bias)
+{
+    const size_t n = (size_t)weight->shape[0];
+    float *w = al_arena_floats(arena, n), *b = al_arena_floats(arena, n);
+    *norm = (al_layer_norm){n, eps, w, b};
+    if (!arena->base)
+        return;
+    align_tensor_to_f32(weight, w);
+    align_tensor_to_f32(bias, b);
+}
+
+typedef struct norm_job {
+    const al_run *run;
+    const al_layer_norm *norm;
+    const float *x;
+    float *y;
+} norm_job;
+
+static void norm_work(void *user, size_t begin, size_t end, int thread)
+{
+    (void)thread;
+    const norm_job *job = user;
+    const al_layer_norm *norm = job->norm;
+    for (size_t r = begin; r < end; r++)
+        job->run->kernels->layer_norm(norm->n, norm->eps, job->x + r * norm->n, norm->weight, norm->bias,
+                                      job->y + r * norm->n);
+}
+
+void al_layer_norm_forward(const al_run *run, const al_layer_norm *norm, size_t rows, const float *x, float *y)
+{
+    if (run->dry)
+        return;
+    norm_job job = {run, norm, x, y};
+    al_threads_run(run->threads, rows, 32, norm_work, &job);
+}
+
+static double element(const align_tensor *t, size_t i)
+{
+    float f;
+    al_to_f32(t->dtype, (const char *)t->data + i * align_dtype_size(t->dtype), 1, &f);
+    return (double)f;
+}
+
+void al_batch_norm_fold(double eps, const align_tensor *weight, const align_tensor *bias, const align_tensor *mean,
+                        const align_tensor *var, float *scale, float *shift)
+{
+    const size_t n = (size_t)weight->shape[0];
+    for (size_t c = 0; c < n; c++) {
+        const double s = element(weight, c) / sqrt(element(var, c) + eps);
+        scale[c] = (float)s;
+        shift[c] = (float)(element(bias, c) - element(mean, c) * s);
+    }
+}
