@@ -1,0 +1,215 @@
+#ifndef ALIGN_CLI_H
+#define ALIGN_CLI_H
+/*
+ * cli.h: what the subcommands of `align` share. A subcommand is one file that fills a cli_command; it sees the library
+ * through <align/...> only, like any other program.
+ *
+ *   main.c      the list of commands, dispatch, `align help`
+ *   options.c   options from a table: parsing, --help
+ *   output.c    stdout and stderr: messages, JSON lines, aligned columns, progress
+ *   inputs.c    what the user names: pictures, folders of pictures, labels, "-"
+ *   session.c   the model in use, and embeddings from it
+ *
+ * Data goes to stdout, everything else to stderr. A function that can fail has already said why when it returns false
+ * or an exit code.
+ */
+#include <align/align.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* The exit codes are a contract with scripts. */
+enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+typedef struct cli_command {
+    const char *name;
+    const char *arguments;                                             /* the usage line behind the name */
+    const char *summary;                                               /* one line for the list of commands */
+    const char *description;                                           /* for --help, before the options */
+    const char *examples;                                              /* for --help, after the options: whole lines */
+    int (*run)(const struct cli_command *self, int argc, char **argv); /* argv without the name; an exit code */
+} cli_command;
+
+extern const cli_command cli_classify, cli_similarity, cli_embed, cli_process, cli_decode, cli_forward, cli_inspect,
+    cli_convert;
+
+/* ---- memory: a command that has none left says so and ends with CLI_FAILED ---- */
+
+void *cli_alloc(size_t count, size_t size); /* zeroed */
+void *cli_realloc(void *memory, size_t count, size_t size);
+char *cli_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Strings in order. Entries are borrowed or owned by somebody else. */
+typedef struct cli_list {
+    const char **items;
+    size_t count, capacity;
+} cli_list;
+
+void cli_list_add(cli_list *list, const char *item);
+void cli_list_done(cli_list *list);
+
+/* Strings in order, owned. */
+typedef struct cli_strings {
+    char **items;
+    size_t count, capacity;
+} cli_strings;
+
+void cli_strings_add(cli_strings *strings, char *item); /* takes item over */
+void cli_strings_done(cli_strings *strings);
+
+/* ---- options.c ---- */
+
+typedef enum cli_kind {
+    CLI_FLAG,   /* bool: --json */
+    CLI_TEXT,   /* const char *: --model DIR */
+    CLI_CHOICE, /* const char *: one of the words of `argument`, "text|vision" */
+    CLI_INT,    /* int64_t, at least `least`: --threads N */
+    CLI_LIST,   /* cli_list: one value each time it is given */
+    CLI_MANY    /* cli_list: one or more values each time, up to the next option */
+} cli_kind;
+
+typedef struct cli_option {
+    cli_kind kind;
+    const char *name;     /* without the dashes */
+    const char *argument; /* of --help; NULL for flags */
+    void *value;
+    int64_t least;
+    const char *help;
+} cli_option;
+
+/* Options that most commands take. */
+typedef struct cli_common {
+    const char *model;     /* NULL: see cli_model_folder */
+    const char *precision; /* NULL: f32 */
+    int64_t threads;       /* 0: one a core */
+    bool json, quiet;
+} cli_common;
+
+/* clang-format off */
+#define CLI_OPTION_MODEL(common) { CLI_TEXT, "model", "DIR", &(common).model, 0, \
+    "folder of the model (default: $ALIGN_MODEL, else the model that ships)" }
+#define CLI_OPTION_JSON(common) { CLI_FLAG, "json", NULL, &(common).json, 0, "print JSON, one object a line" }
+#define CLI_OPTION_QUIET(common) { CLI_FLAG, "quiet", NULL, &(common).quiet, 0, "no warnings and no progress bar" }
+#define CLI_OPTIONS_RUN(common) \
+    { CLI_INT, "threads", "N", &(common).threads, 1, "threads to use (default: one a core)" }, \
+    { CLI_CHOICE, "precision", "f32|bf16|int8", &(common).precision, 0, \
+      "precision to compute in; only f32 is in this version" }
+#define CLI_OPTION_ORIENTATION(variable, standard) { CLI_CHOICE, "orientation", "apply|ignore", &(variable), 0, \
+    "what to do with a picture's EXIF orientation (default: " standard ")" }
+/* clang-format on */
+
+#define CLI_COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* The parsed command line may be run; every other result of cli_parse is an exit code. */
+#define CLI_PROCEED (-1)
+
+/* Fills the options' values and the positional arguments. --help prints the help and gives CLI_DONE. */
+int cli_parse(const cli_command *command, const cli_option *options, size_t n_options, int argc, char **argv,
+              cli_list *positional);
+
+/* Says what is wrong with the way a command was called; gives CLI_USAGE. command NULL: `align` itself. */
+int cli_usage_error(const cli_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* "": whichever of the names resembles word most, or NULL when none does. */
+const char *cli_nearest(const char *word, const char *const *names, size_t n);
+
+/* ---- output.c ---- */
+
+/* "align: message" on stderr; the first gives CLI_FAILED, the second is silent when quiet. */
+int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void cli_warn(bool quiet, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Ends a command: what could not be written to stdout turns CLI_DONE into CLI_FAILED, with a message. */
+int cli_finish(int code);
+
+/* Prints one line of JSON and releases the value. */
+void cli_print_json(json_t *value);
+json_t *cli_json_text(const char *text); /* bytes that are not UTF-8 become U+FFFD */
+json_t *cli_json_real(double value);     /* null where JSON has no such number */
+json_t *cli_json_floats(const float *values, size_t n);
+
+/* Prints text with control characters as escapes, padded with spaces to the given number of terminal columns, and cut
+ * with an ellipsis when longer than `most` (0: never). */
+void cli_print_text(const char *text, size_t least, size_t most);
+
+/* Terminal columns that cli_print_text fills. */
+size_t cli_text_width(const char *text);
+
+/* The next code point of valid UTF-8; invalid bytes give -1 and are passed one by one. *text must not be at its end. */
+int32_t cli_utf8_next(const char **text);
+bool cli_utf8_valid(const char *text);
+
+/* A bar on stderr while it is a terminal that shows nothing else. */
+typedef struct cli_progress {
+    bool shown;
+    const char *what;
+    size_t total, done;
+} cli_progress;
+
+void cli_progress_start(cli_progress *progress, bool quiet, bool stdout_busy, const char *what, size_t total);
+void cli_progress_step(cli_progress *progress);
+void cli_progress_end(cli_progress *progress);
+
+/* ---- inputs.c ---- */
+
+/*
+ * The pictures that the arguments name, in order: files as they are, folders with all pictures inside them (by suffix,
+ * sorted, hidden ones left out), "-" for standard input. False when an argument names nothing; *ok_so_far folders are
+ * kept.
+ */
+bool cli_pictures_expand(cli_strings *pictures, const cli_list *arguments);
+
+/* Opens a picture, or reads it from stdin for "-". orientation: "apply" or "ignore". */
+align_status cli_picture_open(align_image *out, const char *path, const char *orientation, align_error *err);
+
+/* Labels from "a,b,c" arguments or a file with one a line. Exit codes as cli_parse. */
+int cli_labels_split(const cli_command *command, cli_strings *labels, const cli_list *arguments);
+int cli_labels_read(cli_strings *labels, const char *path);
+
+/* Whether every text is UTF-8; otherwise CLI_USAGE, naming the option. */
+int cli_check_texts(const cli_command *command, const char *option, const cli_list *texts);
+
+/* Whether a file can be made at path: said before the work instead of after it. */
+bool cli_check_output(const char *path);
+
+/* Whether the path ends with the suffix, in any case. */
+bool cli_has_suffix(const char *path, const char *suffix);
+
+/* ---- session.c ---- */
+
+/* A model ready to run. */
+typedef struct cli_session {
+    char *folder;
+    align_processor *processor;
+    align_model *model;
+    align_context *context;
+    int64_t width; /* of an embedding */
+} cli_session;
+
+/* The folder that --model, ALIGN_MODEL or the default names, to be freed; NULL after a message when there is none. */
+char *cli_model_folder(const cli_common *common);
+
+/* The class that a model folder was saved from, by its config.json: towers can be saved alone. */
+align_tower cli_model_tower(const char *folder);
+
+/* Loads the model and its processor, which must know texts, pictures or both. */
+bool cli_session_open(cli_session *session, const cli_common *common, bool texts, bool pictures);
+
+/* Loads the model alone, for commands that get tensors. load NULL: the whole model. */
+bool cli_session_open_model(cli_session *session, const cli_common *common, const align_load_options *load);
+
+/* Loads the processor alone; the same demands. */
+bool cli_session_open_processor(cli_session *session, const cli_common *common, bool texts, bool pictures);
+void cli_session_done(cli_session *session);
+
+/* Embeddings of unit length, [count, width]; to be freed. NULL after a message. Texts that occur twice run once. */
+float *cli_embed_texts(cli_session *session, const cli_common *common, const char *const *texts, size_t count);
+
+/* The embedding of one picture, of unit length, to out[width]. */
+bool cli_embed_picture(cli_session *session, const char *path, const char *orientation, float *out);
+
+/* a . b; summed in double, so that a logit is as good as its vectors. */
+float cli_dot(const float *a, const float *b, size_t n);
+#endif

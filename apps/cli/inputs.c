@@ -1,0 +1,250 @@
+/*
+ * inputs.c: what the user names on the command line: pictures, folders of pictures, lists of labels, texts, and "-" for
+ * standard input. Names and texts are judged here, before a model is loaded.
+ */
+#include "cli.h"
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_STDIN_BYTES  (INT64_C(1) << 30)
+#define MAX_LABELS_BYTES (INT64_C(1) << 28)
+#define MAX_FOLDER_DEPTH 64
+
+bool cli_has_suffix(const char *path, const char *suffix)
+{
+    size_t length = strlen(path), n = strlen(suffix);
+    return length >= n && strcasecmp(path + length - n, suffix) == 0;
+}
+
+/* ---- pictures ---- */
+
+static bool is_picture_name(const char *name)
+{
+    static const char *const suffixes[] = {".jpg", ".jpeg", ".png", ".webp", ".gif"};
+    for (size_t i = 0; i < CLI_COUNT(suffixes); i++)
+        if (cli_has_suffix(name, suffixes[i]))
+            return true;
+    return false;
+}
+
+static int compare_strings(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool list_folder(cli_strings *names, const char *folder)
+{
+    DIR *dir = opendir(folder);
+    if (!dir) {
+        cli_fail("%s: cannot open folder: %s", folder, strerror(errno));
+        return false;
+    }
+    errno = 0;
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL; errno = 0)
+        if (entry->d_name[0] != '.')
+            cli_strings_add(names, cli_format("%s", entry->d_name));
+    bool ok = errno == 0;
+    if (!ok)
+        cli_fail("%s: cannot read folder: %s", folder, strerror(errno));
+    closedir(dir);
+    if (names->count > 1)
+        qsort(names->items, names->count, sizeof *names->items, compare_strings);
+    return ok;
+}
+
+/* Links to files are followed, links to folders are not: they may lead back. */
+static bool add_folder(cli_strings *pictures, const char *folder, int depth)
+{
+    if (depth > MAX_FOLDER_DEPTH) {
+        cli_fail("%s: folders are nested deeper than %d", folder, MAX_FOLDER_DEPTH);
+        return false;
+    }
+    cli_strings names = {0};
+    bool ok = list_folder(&names, folder);
+    const char *slash = folder[strlen(folder) - 1] == '/' ? "" : "/";
+    for (size_t i = 0; i < names.count; i++) {
+        char *path = cli_format("%s%s%s", folder, slash, names.items[i]);
+        struct stat entry, target;
+        bool is_link = lstat(path, &entry) == 0 && S_ISLNK(entry.st_mode);
+        if (stat(path, &target) == 0 && S_ISDIR(target.st_mode)) {
+            ok = (is_link || add_folder(pictures, path, depth + 1)) && ok;
+            free(path);
+        } else if (is_picture_name(path)) {
+            cli_strings_add(pictures, path);
+        } else {
+            free(path);
+        }
+    }
+    cli_strings_done(&names);
+    return ok;
+}
+
+bool cli_pictures_expand(cli_strings *pictures, const cli_list *arguments)
+{
+    bool ok = true, stdin_taken = false;
+    for (size_t i = 0; i < arguments->count; i++) {
+        const char *argument = arguments->items[i];
+        bool is_stdin = strcmp(argument, "-") == 0;
+        struct stat info;
+        if (is_stdin && stdin_taken) {
+            ok = cli_fail("standard input can only be read once") == CLI_DONE;
+        } else if (!is_stdin && stat(argument, &info) == 0 && S_ISDIR(info.st_mode)) {
+            size_t before = pictures->count;
+            bool read = add_folder(pictures, argument, 0);
+            if (read && pictures->count == before)
+                read = cli_fail("%s: no pictures in this folder", argument) == CLI_DONE;
+            ok = ok && read;
+        } else {
+            cli_strings_add(pictures, cli_format("%s", argument)); /* a file that is missing says so when opened */
+            stdin_taken = stdin_taken || is_stdin;
+        }
+    }
+    return ok;
+}
+
+/* All of a stream, with a zero behind it; NULL with the reason in err. */
+static char *read_stream(FILE *file, const char *name, int64_t limit, size_t *size, align_error *err)
+{
+    size_t capacity = 1 << 16;
+    char *bytes = cli_alloc(capacity, 1);
+    *size = 0;
+    for (size_t got; (got = fread(bytes + *size, 1, capacity - 1 - *size, file)) > 0;) {
+        *size += got;
+        if ((int64_t)*size > limit)
+            break;
+        if (capacity - 1 - *size < capacity / 2) {
+            capacity *= 2;
+            bytes = cli_realloc(bytes, capacity, 1);
+        }
+    }
+    bytes[*size] = '\0';
+    if (ferror(file) || (int64_t)*size > limit) {
+        err->status = ALIGN_ERROR_IO;
+        snprintf(err->message, sizeof err->message, "%s: %s", name, ferror(file) ? strerror(errno) : "too large");
+        free(bytes);
+        return NULL;
+    }
+    return bytes;
+}
+
+align_status cli_picture_open(align_image *out, const char *path, const char *orientation, align_error *err)
+{
+    align_image_options options = ALIGN_IMAGE_OPTIONS_INIT;
+    options.ignore_orientation = strcmp(orientation, "ignore") == 0;
+    if (strcmp(path, "-") != 0)
+        return align_image_open(out, path, &options, err);
+    size_t size;
+    char *bytes = read_stream(stdin, "standard input", MAX_STDIN_BYTES, &size, err);
+    if (!bytes)
+        return err->status;
+    align_status status = align_image_decode(out, bytes, size, "standard input", &options, err);
+    free(bytes);
+    return status;
+}
+
+/* ---- texts ---- */
+
+int cli_check_texts(const cli_command *command, const char *option, const cli_list *texts)
+{
+    for (size_t i = 0; i < texts->count; i++)
+        if (!cli_utf8_valid(texts->items[i]))
+            return cli_usage_error(command, "%s number %zu is not UTF-8", option, i + 1);
+    return CLI_PROCEED;
+}
+
+/* text[0..length) without the blanks around it. */
+static char *trimmed(const char *text, size_t length)
+{
+    static const char blanks[] = " \t\r";
+    while (length > 0 && strchr(blanks, text[length - 1]))
+        length--;
+    while (length > 0 && strchr(blanks, *text)) {
+        text++;
+        length--;
+    }
+    return cli_format("%.*s", (int)length, text);
+}
+
+int cli_labels_split(const cli_command *command, cli_strings *labels, const cli_list *arguments)
+{
+    int code = cli_check_texts(command, "--labels", arguments);
+    for (size_t i = 0; i < arguments->count && code == CLI_PROCEED; i++) {
+        const char *label = arguments->items[i];
+        for (bool more = true; more; label++) {
+            size_t length = strcspn(label, ",");
+            cli_strings_add(labels, trimmed(label, length));
+            if (labels->items[labels->count - 1][0] == '\0')
+                return cli_usage_error(command, "--labels: label %zu is empty in '%s'", labels->count,
+                                       arguments->items[i]);
+            label += length;
+            more = *label == ',';
+        }
+    }
+    return code;
+}
+
+static int split_lines(cli_strings *labels, const char *path, const char *text, size_t size)
+{
+    if (strlen(text) != size)
+        return cli_fail("%s: a labels file is text, found a zero byte at %zu", path, strlen(text));
+    if (strncmp(text, "\xEF\xBB\xBF", 3) == 0)
+        text += 3; /* a byte order mark, as some editors write it */
+    for (size_t line = 1; *text; line++) {
+        size_t length = strcspn(text, "\n");
+        char *label = trimmed(text, length);
+        if (!cli_utf8_valid(label)) {
+            free(label);
+            return cli_fail("%s: line %zu is not UTF-8", path, line);
+        }
+        if (*label)
+            cli_strings_add(labels, label);
+        else
+            free(label);
+        text += length + (text[length] == '\n');
+    }
+    if (labels->count == 0)
+        return cli_fail("%s: no labels in this file", path);
+    return CLI_PROCEED;
+}
+
+int cli_labels_read(cli_strings *labels, const char *path)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    const char *name = is_stdin ? "standard input" : path;
+    FILE *file = is_stdin ? stdin : fopen(path, "rb");
+    if (!file)
+        return cli_fail("%s: cannot open labels file: %s", path, strerror(errno));
+    size_t size;
+    align_error err = ALIGN_ERROR_INIT;
+    char *text = read_stream(file, name, MAX_LABELS_BYTES, &size, &err);
+    if (!is_stdin)
+        fclose(file);
+    if (!text)
+        return cli_fail("%s", err.message);
+    int code = split_lines(labels, name, text, size);
+    free(text);
+    return code;
+}
+
+/* ---- outputs ---- */
+
+bool cli_check_output(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? cli_format("%.*s", slash == path ? 1 : (int)(slash - path), path) : cli_format(".");
+    struct stat info;
+    bool ok = false;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) /* renaming over a device would replace it */
+        cli_fail("%s: cannot write: not a regular file", path);
+    else if (access(folder, W_OK | X_OK) != 0)
+        cli_fail("%s: cannot write: %s", path, strerror(errno));
+    else
+        ok = true;
+    free(folder);
+    return ok;
+}

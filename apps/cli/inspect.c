@@ -1,0 +1,336 @@
+/*
+ * inspect.c: `align inspect`: what is in a model folder or in a single file of weights: config, sizes, costs, tensors.
+ */
+#include "cli.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define TEXT_LENGTH 64
+
+typedef struct arguments {
+    cli_common common;
+    cli_list paths;
+    bool tensors;
+    int64_t image_size, tokens; /* 0: the model's own */
+} arguments;
+
+static int parse(const cli_command *self, arguments *args, int argc, char **argv)
+{
+    const cli_option options[] = {
+        {CLI_FLAG, "tensors", NULL, &args->tensors, 0, "list every tensor"},
+        {CLI_INT, "image-size", "N", &args->image_size, 1,
+         "rows and columns of the picture that is counted (default: what the processor makes)"},
+        {CLI_INT, "tokens", "N", &args->tokens, 1, "tokens of the text that is counted (default: 64)"},
+        CLI_OPTION_JSON(args->common),
+        CLI_OPTION_QUIET(args->common),
+    };
+    int code = cli_parse(self, options, CLI_COUNT(options), argc, argv, &args->paths);
+    if (code == CLI_PROCEED && args->paths.count > 1)
+        code =
+            cli_usage_error(self, "takes one model, found '%s' and '%s'", args->paths.items[0], args->paths.items[1]);
+    return code;
+}
+
+/* ---- tensors ---- */
+
+static char *shape_text(const align_tensor *tensor)
+{
+    char *text = cli_format("[");
+    for (int i = 0; i < tensor->rank; i++) {
+        char *longer = cli_format("%s%s%" PRId64, text, i ? ", " : "", tensor->shape[i]);
+        free(text);
+        text = longer;
+    }
+    char *whole = cli_format("%s]", text);
+    free(text);
+    return whole;
+}
+
+static void print_tensors(const align_tensors *tensors)
+{
+    size_t widest = 0;
+    for (size_t i = 0; i < align_tensors_count(tensors); i++) {
+        size_t width = cli_text_width(align_tensors_name(tensors, i));
+        widest = width > widest ? width : widest;
+    }
+    for (size_t i = 0; i < align_tensors_count(tensors); i++) {
+        const align_tensor *tensor = align_tensors_at(tensors, i);
+        char *shape = shape_text(tensor);
+        cli_print_text(align_tensors_name(tensors, i), widest, 0);
+        printf("  %-4s  %s\n", align_dtype_name(tensor->dtype), shape);
+        free(shape);
+    }
+}
+
+static json_t *json_tensors(const align_tensors *tensors)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < align_tensors_count(tensors); i++) {
+        const align_tensor *tensor = align_tensors_at(tensors, i);
+        json_t *shape = json_array();
+        for (int k = 0; k < tensor->rank; k++)
+            json_array_append_new(shape, json_integer(tensor->shape[k]));
+        json_array_append_new(array, json_pack("{s:o, s:s, s:o}", "name", cli_json_text(align_tensors_name(tensors, i)),
+                                               "dtype", align_dtype_name(tensor->dtype), "shape", shape));
+    }
+    return array;
+}
+
+/* Elements and bytes of the tensors, and how many there are of each type. */
+typedef struct totals {
+    int64_t elements, bytes;
+    size_t of_type[ALIGN_DTYPE_COUNT];
+} totals;
+
+static totals count_totals(const align_tensors *tensors)
+{
+    totals t = {0};
+    for (size_t i = 0; i < align_tensors_count(tensors); i++) {
+        const align_tensor *tensor = align_tensors_at(tensors, i);
+        int64_t n = align_tensor_elements(tensor);
+        t.elements += n;
+        t.bytes += n * (int64_t)align_dtype_size(tensor->dtype);
+        t.of_type[tensor->dtype]++;
+    }
+    return t;
+}
+
+/* "269 F32, 27 I64" */
+static void print_types(const totals *t)
+{
+    const char *comma = "";
+    for (int type = 0; type < ALIGN_DTYPE_COUNT; type++) {
+        if (t->of_type[type] == 0)
+            continue;
+        printf("%s%zu %s", comma, t->of_type[type], align_dtype_name((align_dtype)type));
+        comma = ", ";
+    }
+}
+
+static void print_bytes(int64_t bytes)
+{
+    if (bytes >= 1000000)
+        printf("%.1f MB", (double)bytes / 1e6);
+    else
+        printf("%.1f kB", (double)bytes / 1e3);
+}
+
+/* ---- a file ---- */
+
+static int inspect_file(const arguments *args, const char *path)
+{
+    align_error err = ALIGN_ERROR_INIT;
+    align_tensors *tensors = NULL;
+    if (align_tensors_open(&tensors, path, &err) != ALIGN_OK)
+        return cli_fail("%s", err.message);
+    totals t = count_totals(tensors);
+    if (args->common.json) {
+        cli_print_json(json_pack("{s:o, s:I, s:I, s:o}", "path", cli_json_text(path), "elements",
+                                 (json_int_t)t.elements, "stored_bytes", (json_int_t)t.bytes, "tensors",
+                                 json_tensors(tensors)));
+    } else {
+        print_tensors(tensors);
+        printf("%zu tensors (", align_tensors_count(tensors));
+        print_types(&t);
+        printf("), %" PRId64 " elements, ", t.elements);
+        print_bytes(t.bytes);
+        putchar('\n');
+    }
+    align_tensors_free(tensors);
+    return CLI_DONE;
+}
+
+/* ---- a folder ---- */
+
+typedef struct subject {
+    const char *path;
+    const align_model *model;
+    int64_t image_size, tokens;
+    align_model_stats stats;
+} subject;
+
+/* The side of the pictures that the folder's processor makes, or 0. */
+static int64_t processor_size(const char *folder)
+{
+    align_image_processor_config config;
+    int64_t height = 0, width = 0;
+    if (align_image_processor_config_from_pretrained(&config, folder, NULL) == ALIGN_OK && config.do_resize)
+        align_image_processor_output_size(&config, config.size_height, config.size_width, &height, &width);
+    return height > width ? height : width;
+}
+
+static align_status measure(subject *s, const arguments *args, align_error *err)
+{
+    const align_config *config = align_model_config(s->model);
+    int64_t positions = config->text_config.max_position_embeddings;
+    s->image_size = args->image_size ? args->image_size : processor_size(s->path);
+    if (s->image_size == 0)
+        s->image_size = config->vision_config.image_size;
+    s->tokens = args->tokens ? args->tokens : positions < TEXT_LENGTH ? positions : TEXT_LENGTH;
+    return align_model_get_stats(s->model, s->image_size, s->tokens, &s->stats, err);
+}
+
+static const char *class_name(align_tower tower)
+{
+    return tower == ALIGN_TOWER_TEXT     ? "AlignTextModel"
+           : tower == ALIGN_TOWER_VISION ? "AlignVisionModel"
+                                         : "AlignModel";
+}
+
+static align_status config_json(const align_model *model, char **text, align_error *err)
+{
+    const align_config *config = align_model_config(model);
+    switch (align_model_tower(model)) {
+    case ALIGN_TOWER_TEXT:
+        return align_text_config_to_json(&config->text_config, text, err);
+    case ALIGN_TOWER_VISION:
+        return align_vision_config_to_json(&config->vision_config, text, err);
+    default:
+        return align_config_to_json(config, text, err);
+    }
+}
+
+static json_t *json_names(const char *const *names, size_t n)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(array, cli_json_text(names[i]));
+    return array;
+}
+
+static int print_json(const subject *s)
+{
+    char *text = NULL;
+    align_error err = ALIGN_ERROR_INIT;
+    if (config_json(s->model, &text, &err) != ALIGN_OK)
+        return cli_fail("%s", err.message);
+    const align_load_report *report = align_model_report(s->model);
+    const align_model_stats *stats = &s->stats;
+    json_t *config = json_loads(text, 0, NULL);
+    align_free(text);
+    cli_print_json(json_pack(
+        "{s:o, s:s, s:o, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "path",
+        cli_json_text(s->path), "class", class_name(align_model_tower(s->model)), "config", config, "parameters",
+        "total", (json_int_t)stats->parameters, "text", (json_int_t)stats->text_parameters, "vision",
+        (json_int_t)stats->vision_parameters, "stored_bytes", (json_int_t)stats->stored_bytes, "image_size",
+        (json_int_t)s->image_size, "tokens", (json_int_t)s->tokens, "image_macs", (json_int_t)stats->image_macs,
+        "text_macs", (json_int_t)stats->text_macs, "missing", json_names(report->missing, report->n_missing),
+        "unexpected", json_names(report->unexpected, report->n_unexpected), "mismatched",
+        json_names(report->mismatched, report->n_mismatched), "tensors", json_tensors(align_model_state(s->model))));
+    return CLI_DONE;
+}
+
+static void print_names(const char *what, const char *const *names, size_t n)
+{
+    if (n == 0)
+        return;
+    printf("%-15s %zu: %s%s\n", what, n, names[0], n > 1 ? ", ..." : "");
+}
+
+static void print_text_tower(const align_text_config *c)
+{
+    printf("%-15s %" PRId64 " layers, hidden %" PRId64 ", %" PRId64 " heads, intermediate %" PRId64
+           ", %s, %s positions\n",
+           "text", c->num_hidden_layers, c->hidden_size, c->num_attention_heads, c->intermediate_size, c->hidden_act,
+           c->position_embedding_type);
+    printf("%-15s vocabulary %" PRId64 ", at most %" PRId64 " tokens\n", "", c->vocab_size, c->max_position_embeddings);
+}
+
+static void print_vision_tower(const align_vision_config *c)
+{
+    int64_t blocks = 0;
+    for (size_t i = 0; i < c->num_block_repeats.count && i < c->in_channels.count; i++)
+        blocks += align_round_repeats(c, c->num_block_repeats.data[i]);
+    int64_t channels = c->out_channels.count ? c->out_channels.data[c->out_channels.count - 1] : 0;
+    printf("%-15s EfficientNet, %" PRId64 " blocks, width %g, depth %g, %" PRId64 " channels out, %s, %s pooling\n",
+           "pictures", blocks, c->width_coefficient, c->depth_coefficient, align_round_filters(c, channels),
+           c->hidden_act, c->pooling_type);
+}
+
+static void print_summary(const subject *s)
+{
+    const align_config *config = align_model_config(s->model);
+    const align_load_report *report = align_model_report(s->model);
+    align_tower tower = align_model_tower(s->model);
+    totals t = count_totals(align_model_state(s->model));
+    printf("%-15s %s in %s\n", "model", class_name(tower), s->path);
+    if (tower != ALIGN_TOWER_VISION)
+        print_text_tower(&config->text_config);
+    if (tower != ALIGN_TOWER_TEXT)
+        print_vision_tower(&config->vision_config);
+    if (tower == ALIGN_TOWER_BOTH)
+        printf("%-15s %" PRId64 " numbers, temperature %g\n", "embedding", config->projection_dim,
+               (double)align_model_temperature(s->model));
+    printf("%-15s %" PRId64 " (text %" PRId64 ", vision %" PRId64 ")\n", "parameters", s->stats.parameters,
+           s->stats.text_parameters, s->stats.vision_parameters);
+    printf("%-15s ", "stored");
+    print_bytes(s->stats.stored_bytes);
+    printf(" in %zu tensors (", align_tensors_count(align_model_state(s->model)));
+    print_types(&t);
+    puts(")");
+    if (tower != ALIGN_TOWER_TEXT)
+        printf("%-15s %.3g GMACs a picture of %" PRId64 " x %" PRId64 "\n", "cost", (double)s->stats.image_macs / 1e9,
+               s->image_size, s->image_size);
+    if (tower != ALIGN_TOWER_VISION)
+        printf("%-15s %.3g GMACs a text of %" PRId64 " tokens\n", tower == ALIGN_TOWER_TEXT ? "cost" : "",
+               (double)s->stats.text_macs / 1e9, s->tokens);
+    print_names("missing", report->missing, report->n_missing);
+    print_names("unexpected", report->unexpected, report->n_unexpected);
+    print_names("mismatched", report->mismatched, report->n_mismatched);
+}
+
+static int inspect_folder(const arguments *args, const char *path)
+{
+    align_error err = ALIGN_ERROR_INIT;
+    align_load_options load = ALIGN_LOAD_OPTIONS_INIT;
+    align_model *model = NULL;
+    load.tower = cli_model_tower(path);
+    load.ignore_mismatched_sizes = true; /* to show them */
+    subject s = {.path = path};
+    int code = CLI_DONE;
+    align_status status = align_model_from_pretrained(&model, path, &load, &err);
+    s.model = model;
+    if (status == ALIGN_OK)
+        status = measure(&s, args, &err);
+    if (status != ALIGN_OK)
+        code = cli_fail("%s", err.message);
+    else if (args->common.json)
+        code = print_json(&s);
+    else
+        print_summary(&s);
+    if (code == CLI_DONE && args->tensors && !args->common.json)
+        print_tensors(align_model_state(model));
+    align_model_free(model);
+    return code;
+}
+
+static int run(const cli_command *self, int argc, char **argv)
+{
+    arguments args = {0};
+    int code = parse(self, &args, argc, argv);
+    if (code == CLI_PROCEED) {
+        args.common.model = args.paths.count > 0 ? args.paths.items[0] : NULL;
+        char *path = cli_model_folder(&args.common);
+        struct stat info;
+        code = CLI_FAILED;
+        if (path)
+            code = stat(path, &info) == 0 && S_ISREG(info.st_mode) ? inspect_file(&args, path)
+                                                                   : inspect_folder(&args, path);
+        free(path);
+    }
+    cli_list_done(&args.paths);
+    return code;
+}
+
+const cli_command cli_inspect = {
+    .name = "inspect",
+    .arguments = "[MODEL] [options]",
+    .summary = "describe a model",
+    .description = "Prints config, tensors, parameter counts and multiply-adds of a model folder, or the tensors of a "
+                   "single .safetensors or PyTorch file. Without MODEL: the model that ships.",
+    .examples = "  align inspect models/emoji\n"
+                "  align inspect pytorch_model.bin --json\n",
+    .run = run,
+};
