@@ -74,6 +74,7 @@ typedef struct align_image_processor_config {
     int64_t crop_height, crop_width; /* 289, 289 */
     bool do_rescale;                 /* true */
     double rescale_factor;           /* 1/255 */
+    bool rescale_integer;            /* false; true: 0..255 written as an int: 8-bit products wrap, as NumPy's */
     bool rescale_offset;             /* false */
     bool do_normalize;               /* true */
     double image_mean[3];            /* 0.5 0.5 0.5 */

@@ -45,16 +45,21 @@ void align_image_done(align_image *image)
     *image = (align_image){0, 0, 0, NULL};
 }
 
+align_status al_image_check_size(int64_t height, int64_t width, int64_t channels, align_error *err)
+{
+    if (height < 1 || width < 1 || channels < 1 || channels > 4)
+        return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT,
+                            "a picture of %" PRId64 " x %" PRId64 " pixels and %" PRId64
+                            " channels: expected sizes of at least 1 and 1 to 4 channels",
+                            height, width, channels);
+    return ALIGN_OK;
+}
+
 align_status al_image_check(const align_image *image, align_error *err)
 {
     if (!image || !image->pixels)
         return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "no picture");
-    if (image->height < 1 || image->width < 1 || image->channels < 1 || image->channels > 4)
-        return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT,
-                            "a picture of %" PRId64 " x %" PRId64 " pixels and %" PRId64
-                            " channels: expected sizes of at least 1 and 1 to 4 channels",
-                            image->height, image->width, image->channels);
-    return ALIGN_OK;
+    return al_image_check_size(image->height, image->width, image->channels, err);
 }
 
 /* ---- orientation ---- */

@@ -30,6 +30,7 @@ align_status al_image_begin(align_image *out, const al_picture *picture, int64_t
 /* Pixels for any size and channels that fit in memory; not set. */
 align_status al_image_new(align_image *out, int64_t height, int64_t width, int64_t channels, align_error *err);
 
-/* INVALID_ARGUMENT unless image has pixels, sizes of at least 1 and 1 to 4 channels. */
+/* INVALID_ARGUMENT unless the sizes are at least 1 and there are 1 to 4 channels; and, of a picture, pixels. */
+align_status al_image_check_size(int64_t height, int64_t width, int64_t channels, align_error *err);
 align_status al_image_check(const align_image *image, align_error *err);
 #endif
