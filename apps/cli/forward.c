@@ -74,14 +74,19 @@ static align_tensor *input_named(align_inputs *inputs, const char *name)
 
 static void take_inputs(align_inputs *inputs, const align_tensors *file, const arguments *args)
 {
+    size_t n_others = 0;
+    const char *other = NULL;
     for (size_t i = 0; i < align_tensors_count(file); i++) {
         const char *name = align_tensors_name(file, i);
         align_tensor *input = input_named(inputs, name);
         if (input)
             *input = *align_tensors_at(file, i);
-        else
-            cli_warn(args->common.quiet, "%s: %s is not an input of the model and is ignored", args->inputs, name);
+        else if (n_others++ == 0)
+            other = name;
     }
+    if (n_others > 0)
+        cli_warn(args->common.quiet, "%s: %zu tensors are not inputs of the model and are ignored, the first is %s",
+                 args->inputs, n_others, other);
 }
 
 /* ---- outputs ---- */
