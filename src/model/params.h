@@ -108,6 +108,8 @@ typedef struct al_batch_norm_params {
 
 /* ---- both (AlignModel) ---- */
 
+#define AL_TEMPERATURE(X)                                                                                              \
+    X(temperature, "temperature", AL_PARAM_TEMPERATURE, 0, 0, 0, 0, 0)
 #define AL_TEXT_PROJECTION(X)                                                                                          \
     X(text_projection.weight, "text_projection.weight", AL_PARAM_XAVIER, 2, P, H, 0, 0)                                \
     X(text_projection.bias,   "text_projection.bias",   AL_PARAM_ZERO,   1, P, 0, 0, 0)
@@ -166,6 +168,15 @@ typedef struct al_model_params {
 align_status al_params_init(al_model_params *params, const align_config *config, align_tower tower, bool no_pooler,
                             align_error *err);
 void al_params_done(al_model_params *params);
+
+/* The stem's channels before rounding, whatever in_channels[0] says. */
+#define AL_STEM_CHANNELS 32
+
+/* Channels that come out of the vision tower: of the last block, or of the stem where there is none. */
+int64_t al_vision_width(const align_vision_config *config);
+
+/* Rows (or columns) of a block's output for n of its input; 0 where n is too small for the kernel. */
+int64_t al_vision_block_output(const al_vision_block_params *block, int64_t n);
 
 /* What a visit says of one tensor. */
 typedef struct al_param {
