@@ -59,6 +59,11 @@ align_tensor align_tensor_view(align_dtype dtype, int rank, const int64_t *shape
     return t;
 }
 
+float *al_tensor_floats(const align_tensor *tensor)
+{
+    return (float *)(uintptr_t)tensor->data;
+}
+
 /* ---- halves ---- */
 
 static float float_of_bits(uint32_t bits)

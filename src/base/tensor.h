@@ -18,4 +18,7 @@ void al_f32_to_bf16(const float *data, size_t n, uint16_t *out);
 int64_t al_tensor_integer(const align_tensor *tensor, size_t i);
 
 bool al_dtype_is_float(align_dtype dtype);
+
+/* The elements of an F32 tensor that this library made and is now filling; NULL when absent. */
+float *al_tensor_floats(const align_tensor *tensor);
 #endif

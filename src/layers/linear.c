@@ -36,7 +36,7 @@ static void pack_row(const al_kernels *k, size_t in, size_t column, const float 
 #define STRETCH 1024
 
 void al_linear_pack(al_linear *l, const al_kernels *k, const al_arena *arena, size_t first, size_t rows,
-                    const align_tensor *weight, const float *bias, const float *scale)
+                    const align_tensor *weight, const align_tensor *bias, const float *scale)
 {
     if (!arena->base)
         return;
@@ -53,8 +53,9 @@ void al_linear_pack(al_linear *l, const al_kernels *k, const al_arena *arena, si
             for (size_t j = 0; j < n; j++)
                 to[j * nr] = scale ? stretch[j] * scale[r] : stretch[j];
         }
-        packed_bias[first + r] = bias ? bias[r] : 0.0f;
     }
+    if (bias)
+        align_tensor_to_f32(bias, packed_bias + first);
 }
 
 void al_pack(const al_kernels *k, const float *matrix, size_t row_stride, size_t in, size_t out, bool transposed,

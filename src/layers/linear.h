@@ -23,11 +23,11 @@ void al_linear_init(al_linear *linear, const al_kernels *kernels, al_arena *aren
 
 /*
  * Packs weight [rows, in, ...] and bias [rows] as output columns first .. first + rows - 1, row r multiplied by
- * scale[r]. weight may be of any float dtype; bias and scale may be NULL (0 and 1). Does nothing if the arena only
- * measured.
+ * scale[r]. weight and bias may be of any float dtype; bias and scale may be NULL (0 and 1). Does nothing if the arena
+ * only measured.
  */
 void al_linear_pack(al_linear *linear, const al_kernels *kernels, const al_arena *arena, size_t first, size_t rows,
-                    const align_tensor *weight, const float *bias, const float *scale);
+                    const align_tensor *weight, const align_tensor *bias, const float *scale);
 
 /* Packs a row-major f32 matrix with row_stride floats a row: out rows of in floats, or (transposed) in rows of out. */
 void al_pack(const al_kernels *kernels, const float *matrix, size_t row_stride, size_t in, size_t out, bool transposed,

@@ -1,0 +1,17 @@
+#ifndef AL_INPUTS_H
+#define AL_INPUTS_H
+/* inputs.h: judging what a caller hands to forward, before anything is planned or computed. */
+#include "model/text.h"
+#include "model/vision.h"
+
+/*
+ * Checks text inputs and fills the pass's sizes and tensors. Errors name the tensor, its shape or value, and what was
+ * expected.
+ */
+align_status al_check_text_inputs(const align_model *model, const align_inputs *inputs, al_text_pass *pass,
+                                  align_error *err);
+
+/* The same for pixel_values. */
+align_status al_check_vision_inputs(const align_model *model, const align_inputs *inputs, al_vision_pass *pass,
+                                    align_error *err);
+#endif

@@ -1,0 +1,288 @@
+/*
+ * text.c: AlignTextModel, which is BERT.  B texts, S tokens, H hidden size, A heads, d = H / A, I intermediate size.
+ *
+ *     tokens [B, S] -> word + token type + position -> layer norm                                          embed
+ *     L times:  softmax(Q K^T / sqrt(d) + mask) V -> dense -> + x -> layer norm                            attend
+ *               dense [I], gelu -> dense [H] -> + y -> layer norm                                          feed_forward
+ *     pooler:   tanh(dense(first token))                                                                   pool
+ *
+ * What may surprise: the text embedding of ALIGN is not the pooler's output but the projection of the first token's
+ * last state (al_text_project); the pooler is computed and handed out, and that is all. A mask is not -infinity but the
+ * lowest float: a row that masks everything becomes uniform, not NaN. Reading order: the paper's section 3.2, then
+ * vision.c, then align.c.
+ *
+ * Source: transformers 4.37.2, modeling_align.py: AlignTextEmbeddings, AlignTextLayer, AlignTextModel.
+ */
+#include "model/text.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "base/tensor.h"
+#include "layers/attention.h"
+#include "layers/embedding.h"
+#include "layers/linear.h"
+#include "layers/norm.h"
+
+#include <float.h>
+#include <string.h>
+
+typedef struct text_layer {
+    al_linear query_key_value; /* [3*R, H]: the three matrices as one */
+    al_attention attention;
+    al_linear attention_output; /* [H, R] */
+    al_layer_norm attention_norm;
+    al_linear intermediate, output; /* [I, H], [H, I] */
+    al_layer_norm output_norm;
+} text_layer;
+
+struct al_text_tower {
+    const al_kernels *kernels;
+    al_arena weights;
+    size_t hidden_size;
+    align_activation act;
+    bool is_decoder;
+    bool absolute_positions;
+    const align_tensor *word_embeddings, *position_embeddings, *token_type_embeddings; /* read where they are stored */
+    al_layer_norm embeddings_norm;
+    size_t n_layers;
+    text_layer *layers;
+    bool has_pooler;
+    al_linear pooler;     /* [H, H] */
+    al_linear projection; /* [P, H]; out 0 in a tower alone */
+};
+
+/* ---- forward ---- */
+
+/* Integers [B, S] of a tensor that has [B, S], [1, S] or [S] of them, or none: then the column's number times step. */
+static const int64_t *integers(const al_run *run, const al_text_pass *pass, const align_tensor *tensor, int64_t step)
+{
+    const size_t tokens = pass->tokens, n = pass->batch * tokens;
+    int64_t *out = al_arena_take(run->arena, n, sizeof *out);
+    if (run->dry)
+        return out;
+    const size_t given = tensor->data ? (size_t)align_tensor_elements(tensor) : 0;
+    for (size_t i = 0; i < n; i++)
+        out[i] = tensor->data ? al_tensor_integer(tensor, i % given) : step * (int64_t)(i % tokens);
+    return out;
+}
+
+static void embed(const al_run *run, const al_text_tower *t, const al_text_pass *pass, float *y)
+{
+    const size_t mark = al_arena_mark(run->arena), n = pass->batch * pass->tokens;
+    if (pass->input_ids->data)
+        al_embedding_forward(run, t->word_embeddings, n, integers(run, pass, pass->input_ids, 0), false, y);
+    else if (!run->dry)
+        align_tensor_to_f32(pass->inputs_embeds, y);
+    al_embedding_forward(run, t->token_type_embeddings, n, integers(run, pass, pass->token_type_ids, 0), true, y);
+    if (t->absolute_positions)
+        al_embedding_forward(run, t->position_embeddings, n, integers(run, pass, pass->position_ids, 1), true, y);
+    al_layer_norm_forward(run, &t->embeddings_norm, n, y, y);
+    al_arena_release(run->arena, mark);
+}
+
+/*
+ * What is added to the scores: (1 - m) times the lowest float, [B, rows, S] with rows 1, or S where each query has a
+ * mask of its own: a 3-D mask, taken as it is, or a decoder's causal one times the 2-D mask. NULL when nothing is
+ * masked.
+ */
+static const float *mask_scores(const al_run *run, const al_text_tower *t, const al_text_pass *pass, size_t *rows)
+{
+    const align_tensor *mask = pass->attention_mask;
+    const size_t tokens = pass->tokens, given = mask->data && mask->rank == 3 ? tokens : 1;
+    const bool causal = t->is_decoder && given == 1;
+    *rows = causal ? tokens : given;
+    if (!mask->data && !causal)
+        return NULL;
+    float *out = al_arena_floats(run->arena, pass->batch * *rows * tokens);
+    float *m = al_arena_floats(run->arena, pass->batch * given * tokens);
+    if (run->dry)
+        return out;
+    if (mask->data)
+        align_tensor_to_f32(mask, m);
+    for (size_t b = 0; b < pass->batch; b++)
+        for (size_t l = 0; l < *rows; l++)
+            for (size_t r = 0; r < tokens; r++) {
+                const float seen = mask->data ? m[(b * given + (given == 1 ? 0 : l)) * tokens + r] : 1.0f;
+                out[(b * *rows + l) * tokens + r] = (1.0f - (causal && r > l ? 0.0f : seen)) * -FLT_MAX;
+            }
+    return out;
+}
+
+static void attend(const al_run *run, const al_text_tower *t, const text_layer *layer, al_attention_input *in,
+                   const float *x, float *y)
+{
+    const size_t n = in->batch * in->tokens, width = layer->attention_output.in;
+    const size_t mark = al_arena_mark(run->arena);
+    float *qkv = al_arena_floats(run->arena, n * 3 * width);
+    in->qkv = qkv;
+    in->context = al_arena_floats(run->arena, n * width);
+    al_linear_forward(run, &layer->query_key_value, n, al_rows(run, x, t->hidden_size), ALIGN_ACT_LINEAR,
+                      al_rows_out(run, qkv, 3 * width, NULL));
+    al_attention_forward(run, &layer->attention, in);
+    al_linear_forward(run, &layer->attention_output, n, al_rows(run, in->context, width), ALIGN_ACT_LINEAR,
+                      al_rows_out(run, y, t->hidden_size, x));
+    al_layer_norm_forward(run, &layer->attention_norm, n, y, y);
+    al_arena_release(run->arena, mark);
+}
+
+static void feed_forward(const al_run *run, const al_text_tower *t, const text_layer *layer, size_t n, const float *x,
+                         float *y)
+{
+    const size_t width = layer->intermediate.out, mark = al_arena_mark(run->arena);
+    float *intermediate = al_arena_floats(run->arena, n * width);
+    al_linear_forward(run, &layer->intermediate, n, al_rows(run, x, t->hidden_size), t->act,
+                      al_rows_out(run, intermediate, width, NULL));
+    al_linear_forward(run, &layer->output, n, al_rows(run, intermediate, width), ALIGN_ACT_LINEAR,
+                      al_rows_out(run, y, t->hidden_size, x));
+    al_layer_norm_forward(run, &layer->output_norm, n, y, y);
+    al_arena_release(run->arena, mark);
+}
+
+/* [B, H] = tanh(dense(x[:, 0])); the first token of each text stands S rows after the one before. */
+static void pool(const al_run *run, const al_text_tower *t, const al_text_pass *pass)
+{
+    al_linear_forward(run, &t->pooler, pass->batch,
+                      al_rows(run, pass->last_hidden_state, pass->tokens * t->hidden_size), ALIGN_ACT_TANH,
+                      al_rows_out(run, pass->pooler_output, t->hidden_size, NULL));
+}
+
+void al_text_forward(const al_run *run, const al_text_tower *t, const al_text_pass *pass)
+{
+    const size_t n = pass->batch * pass->tokens, mark = al_arena_mark(run->arena);
+    float *attended = al_arena_floats(run->arena, n * t->hidden_size);
+    float *factors = NULL;
+    if (pass->head_mask->data) {
+        factors = al_arena_floats(run->arena, (size_t)align_tensor_elements(pass->head_mask));
+        if (!run->dry)
+            align_tensor_to_f32(pass->head_mask, factors);
+    }
+    al_attention_input in = {.batch = pass->batch, .tokens = pass->tokens};
+    in.mask = mask_scores(run, t, pass, &in.mask_rows);
+
+    /* The stream stays in last_hidden_state, unless every state is asked for: then each stays where it is written. */
+    float *x = pass->hidden_states ? al_tensor_floats(&pass->hidden_states[0]) : pass->last_hidden_state;
+    embed(run, t, pass, x);
+    for (size_t i = 0; i < t->n_layers; i++) {
+        const text_layer *layer = &t->layers[i];
+        float *y = pass->hidden_states ? al_tensor_floats(&pass->hidden_states[i + 1]) : pass->last_hidden_state;
+        in.head_mask = factors ? factors + (pass->head_mask->rank == 2 ? i * layer->attention.heads : 0) : NULL;
+        in.probabilities = pass->attentions ? al_tensor_floats(&pass->attentions[i]) : NULL;
+        attend(run, t, layer, &in, x, attended);
+        feed_forward(run, t, layer, n, attended, y);
+        x = y;
+    }
+    if (pass->pooler_output)
+        pool(run, t, pass);
+    al_arena_release(run->arena, mark);
+}
+
+void al_text_project(const al_run *run, const al_text_tower *t, size_t batch, size_t tokens,
+                     const float *last_hidden_state, float *features)
+{
+    al_linear_forward(run, &t->projection, batch, al_rows(run, last_hidden_state, tokens * t->hidden_size),
+                      ALIGN_ACT_LINEAR, al_rows_out(run, features, t->projection.out, NULL));
+}
+
+bool al_text_has_pooler(const al_text_tower *t)
+{
+    return t->has_pooler;
+}
+
+/* ---- preparing ---- */
+
+static void pack_linear(al_text_tower *t, al_linear *linear, const al_linear_params *p)
+{
+    const size_t out = (size_t)p->weight.shape[0];
+    al_linear_init(linear, t->kernels, &t->weights, (size_t)p->weight.shape[1], out);
+    al_linear_pack(linear, t->kernels, &t->weights, 0, out, &p->weight, &p->bias, NULL);
+}
+
+static void pack_layer(al_text_tower *t, text_layer *layer, const al_text_layer_params *p, float eps, size_t head_size,
+                       al_positions positions)
+{
+    const al_attention_params *at = &p->attention;
+    const al_linear_params *const parts[] = {&at->query, &at->key, &at->value};
+    const size_t rows = (size_t)at->query.weight.shape[0];
+    al_linear_init(&layer->query_key_value, t->kernels, &t->weights, t->hidden_size, 3 * rows);
+    for (size_t i = 0; i < 3; i++)
+        al_linear_pack(&layer->query_key_value, t->kernels, &t->weights, i * rows, rows, &parts[i]->weight,
+                       &parts[i]->bias, NULL);
+    layer->attention = (al_attention){(size_t)p->heads, head_size, positions, NULL, 0};
+    if (positions != AL_POSITIONS_NONE) {
+        const size_t n = (size_t)at->distance_embedding.shape[0];
+        float *distance = al_arena_floats(&t->weights, n * head_size);
+        if (t->weights.base)
+            align_tensor_to_f32(&at->distance_embedding, distance);
+        layer->attention.distance = distance;
+        layer->attention.max_positions = (n + 1) / 2;
+    }
+    pack_linear(t, &layer->attention_output, &at->output);
+    al_layer_norm_init(&layer->attention_norm, &t->weights, eps, &at->output_norm.weight, &at->output_norm.bias);
+    pack_linear(t, &layer->intermediate, &p->intermediate);
+    pack_linear(t, &layer->output, &p->output);
+    al_layer_norm_init(&layer->output_norm, &t->weights, eps, &p->output_norm.weight, &p->output_norm.bias);
+}
+
+/* Everything that is packed, in the order in which a forward pass reads it. */
+static void pack_tower(al_text_tower *t, const align_text_config *config, const al_model_params *params)
+{
+    const al_text_params *p = &params->text;
+    const float eps = (float)config->layer_norm_eps;
+    const size_t head_size = (size_t)(config->hidden_size / config->num_attention_heads);
+    const al_positions positions = !strcmp(config->position_embedding_type, "relative_key") ? AL_POSITIONS_KEY
+                                   : !strcmp(config->position_embedding_type, "relative_key_query")
+                                       ? AL_POSITIONS_KEY_QUERY
+                                       : AL_POSITIONS_NONE;
+    al_layer_norm_init(&t->embeddings_norm, &t->weights, eps, &p->embeddings_norm.weight, &p->embeddings_norm.bias);
+    for (size_t i = 0; i < t->n_layers; i++)
+        pack_layer(t, &t->layers[i], &p->layers[i], eps, head_size, positions);
+    if (t->has_pooler)
+        pack_linear(t, &t->pooler, &p->pooler);
+    if (params->tower == ALIGN_TOWER_BOTH)
+        pack_linear(t, &t->projection, &params->text_projection);
+}
+
+align_status al_text_tower_new(al_text_tower **out, const align_text_config *config, const al_model_params *params,
+                               align_error *err)
+{
+    align_status status = ALIGN_OK;
+    *out = NULL;
+    al_text_tower *t = al_calloc(1, sizeof *t);
+    if (!t)
+        return al_error_no_memory(err, sizeof *t);
+    t->kernels = al_kernels_get();
+    if (!t->kernels)
+        FAIL(err, ALIGN_ERROR_UNSUPPORTED, "ALIGN_ISA: this machine has no such instruction set");
+    TRY(align_activation_from_name(&t->act, config->hidden_act, err));
+    t->hidden_size = (size_t)config->hidden_size;
+    t->is_decoder = config->is_decoder;
+    t->absolute_positions = !strcmp(config->position_embedding_type, "absolute");
+    t->word_embeddings = &params->text.word_embeddings;
+    t->position_embeddings = &params->text.position_embeddings;
+    t->token_type_embeddings = &params->text.token_type_embeddings;
+    t->has_pooler = params->text.has_pooler;
+    t->n_layers = params->text.n_layers;
+    t->layers = al_calloc(t->n_layers, sizeof *t->layers);
+    if (!t->layers) {
+        status = al_error_no_memory(err, t->n_layers * sizeof *t->layers);
+        goto done;
+    }
+    const al_arena_rehearsal rehearsal = al_arena_rehearse(&t->weights);
+    pack_tower(t, config, params);
+    TRY(al_arena_reserve(&t->weights, rehearsal, 0, err));
+    pack_tower(t, config, params);
+    *out = t;
+    t = NULL;
+done:
+    al_text_tower_free(t);
+    return status;
+}
+
+void al_text_tower_free(al_text_tower *t)
+{
+    if (!t)
+        return;
+    al_arena_done(&t->weights);
+    al_free(t->layers);
+    al_free(t);
+}

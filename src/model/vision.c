@@ -1,0 +1,258 @@
+/*
+ * vision.c: AlignVisionModel, which is EfficientNet without its top.  B pictures, C channels, y rows, x columns.
+ *
+ *     pixels [B, G, h, w] -> 3x3 convolution, stride 2 -> batch norm, act                                  stem
+ *     blocks:  1x1 expand, norm, act -> depthwise k*k / stride, norm, act
+ *              -> squeeze-excite gates -> 1x1 project, norm -> + x (all but a stage's first block)         mbconv
+ *     pooler:  mean (or max) over the pixels                                                               al_pool
+ *
+ * The batch norms' statistics are frozen, so each is folded into the convolution before it. What may surprise: the stem
+ * pads only at the right and bottom, and so does a stride-2 depthwise convolution unless the block's number is listed
+ * in depthwise_padding; the first block of a stage has no residual even where the shapes agree; the squeeze is a
+ * fraction of the block's input width, not of its expanded width; there is no convolution after the last block and no
+ * projection.
+ *
+ * Pictures go through in small groups, so that the workspace does not grow with the batch.
+ *
+ * Source: transformers 4.37.2, modeling_align.py: AlignVisionEmbeddings, AlignVisionBlock, AlignVisionModel.
+ */
+#include "model/vision.h"
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "base/tensor.h"
+#include "layers/conv.h"
+#include "layers/norm.h"
+
+#include <string.h>
+
+/* Pictures of one group. */
+#define GROUP 4
+
+typedef struct mbconv {
+    bool expands, residual;
+    al_linear expand; /* [E, C] */
+    al_depthwise_conv depthwise;
+    al_squeeze_excite squeeze_excite;
+    al_linear project; /* [O, E] */
+} mbconv;
+
+struct al_vision_tower {
+    const al_kernels *kernels;
+    al_arena weights;
+    size_t channels; /* G */
+    align_activation act;
+    bool pool_max;
+    al_linear stem; /* [S, G*9] */
+    size_t n_blocks;
+    mbconv *blocks;
+};
+
+/* ---- forward ---- */
+
+/* [B, G, h, w] channels first -> [B*(h/2)*(w/2), S] */
+static void stem_forward(const al_run *run, const al_vision_tower *t, size_t batch, size_t height, size_t width,
+                         const float *pixels, float *y)
+{
+    const size_t n = batch * (height / 2) * (width / 2), mark = al_arena_mark(run->arena);
+    float *windows = al_arena_floats(run->arena, n * t->stem.in);
+    al_stem_windows(run, batch, t->channels, height, width, pixels, windows);
+    al_linear_forward(run, &t->stem, n, al_rows(run, windows, t->stem.in), t->act,
+                      al_rows_out(run, y, t->stem.out, NULL));
+    al_arena_release(run->arena, mark);
+}
+
+/* MBConv (AlignVisionBlock): x [B*rows*columns, C] -> y [B*rows'*columns', O] */
+static void mbconv_forward(const al_run *run, const mbconv *m, align_activation act, size_t batch, size_t rows,
+                           size_t columns, const float *x, float *y)
+{
+    const size_t out_rows = al_depthwise_conv_size(&m->depthwise, rows);
+    const size_t out_columns = al_depthwise_conv_size(&m->depthwise, columns);
+    const size_t before = batch * rows * columns, after = batch * out_rows * out_columns;
+    const size_t nr = run->kernels->nr, width = (m->project.in + nr - 1) / nr * nr;
+    const size_t mark = al_arena_mark(run->arena);
+    float *expanded = al_arena_floats(run->arena, before * width);
+    float *filtered = al_arena_floats(run->arena, after * width);
+    float *gates = al_arena_floats(run->arena, batch * width);
+
+    if (m->expands)
+        al_linear_forward(run, &m->expand, before, al_rows(run, x, m->expand.in), act,
+                          al_panels_out(run, expanded, before));
+    else
+        al_rows_to_panels(run, before, m->project.in, x, expanded);
+    al_depthwise_conv_forward(run, &m->depthwise, batch, rows, columns, expanded, act, filtered);
+    al_squeeze_excite_gates(run, &m->squeeze_excite, batch, out_rows * out_columns, filtered, act, gates);
+    al_gated_projection(run, &m->project, batch, out_rows * out_columns, filtered, gates, m->residual ? x : NULL, y);
+    al_arena_release(run->arena, mark);
+}
+
+/* Hands out a state: row-major [B*rows*columns, C] of this group into [B, C, rows, columns] of the whole batch. */
+static void hand_out(const al_run *run, al_vision_shape s, size_t first, size_t batch, const float *x, float *out)
+{
+    if (out)
+        al_channels_first(run, batch, s.rows * s.columns, s.channels, x, out + first * s.channels * s.rows * s.columns);
+}
+
+/* Pictures first .. first + batch - 1 through the whole tower. */
+static void group_forward(const al_run *run, const al_vision_tower *t, const al_vision_pass *pass, size_t first,
+                          size_t batch)
+{
+    const size_t mark = al_arena_mark(run->arena), picture = t->channels * pass->height * pass->width;
+    float *pixels = al_arena_floats(run->arena, batch * picture);
+    if (!run->dry) {
+        const align_dtype dtype = pass->pixel_values->dtype;
+        al_to_f32(dtype, (const char *)pass->pixel_values->data + first * picture * align_dtype_size(dtype),
+                  batch * picture, pixels);
+    }
+    size_t largest = 0;
+    for (size_t i = 0; i <= t->n_blocks; i++) {
+        const al_vision_shape s = al_vision_shape_after(t, i, pass->height, pass->width);
+        const size_t n = batch * s.rows * s.columns * s.channels;
+        largest = n > largest ? n : largest;
+    }
+    float *x = al_arena_floats(run->arena, largest), *y = al_arena_floats(run->arena, largest);
+
+    al_vision_shape s = al_vision_shape_after(t, 0, pass->height, pass->width);
+    stem_forward(run, t, batch, pass->height, pass->width, pixels, x);
+    hand_out(run, s, first, batch, x, pass->hidden_states ? al_tensor_floats(&pass->hidden_states[0]) : NULL);
+    for (size_t i = 0; i < t->n_blocks; i++) {
+        mbconv_forward(run, &t->blocks[i], t->act, batch, s.rows, s.columns, x, y);
+        s = al_vision_shape_after(t, i + 1, pass->height, pass->width);
+        hand_out(run, s, first, batch, y, pass->hidden_states ? al_tensor_floats(&pass->hidden_states[i + 1]) : NULL);
+        float *swap = x;
+        x = y;
+        y = swap;
+    }
+    hand_out(run, s, first, batch, x, pass->last_hidden_state);
+    al_pool(run, batch, s.rows * s.columns, s.channels, t->pool_max, x, pass->pooler_output + first * s.channels);
+    al_arena_release(run->arena, mark);
+}
+
+void al_vision_forward(const al_run *run, const al_vision_tower *t, const al_vision_pass *pass)
+{
+    for (size_t first = 0; first < pass->batch; first += GROUP)
+        group_forward(run, t, pass, first, pass->batch - first < GROUP ? pass->batch - first : GROUP);
+}
+
+size_t al_vision_blocks(const al_vision_tower *t)
+{
+    return t->n_blocks;
+}
+
+al_vision_shape al_vision_shape_after(const al_vision_tower *t, size_t i, size_t height, size_t width)
+{
+    al_vision_shape s = {t->stem.out, height / 2, width / 2};
+    for (size_t b = 0; b < i; b++) {
+        s.rows = s.rows ? al_depthwise_conv_size(&t->blocks[b].depthwise, s.rows) : 0;
+        s.columns = s.columns ? al_depthwise_conv_size(&t->blocks[b].depthwise, s.columns) : 0;
+        s.channels = t->blocks[b].project.out;
+    }
+    return s;
+}
+
+/* ---- preparing ---- */
+
+/* Packs a convolution whose window is one pixel (or was unrolled into a row), with the batch norm after it folded in.
+ */
+static void pack_conv_norm(al_vision_tower *t, al_linear *conv, const align_tensor *weight,
+                           const al_batch_norm_params *norm, double eps)
+{
+    const size_t out = (size_t)weight->shape[0];
+    const size_t in = (size_t)(align_tensor_elements(weight) / weight->shape[0]);
+    al_linear_init(conv, t->kernels, &t->weights, in, out);
+    /* scale and shift are needed only while packing: they are taken after the weights and given back */
+    const size_t packed = al_arena_mark(&t->weights);
+    float *scale = al_arena_floats(&t->weights, out), *shift = al_arena_floats(&t->weights, out);
+    if (t->weights.base) {
+        al_batch_norm_fold(eps, &norm->weight, &norm->bias, &norm->running_mean, &norm->running_var, scale, shift);
+        const align_tensor bias = align_tensor_view(ALIGN_F32, 1, &weight->shape[0], shift);
+        al_linear_pack(conv, t->kernels, &t->weights, 0, out, weight, &bias, scale);
+    }
+    al_arena_release(&t->weights, packed);
+}
+
+static void pack_depthwise_norm(al_vision_tower *t, al_depthwise_conv *conv, const align_tensor *weight,
+                                const al_batch_norm_params *norm, double eps)
+{
+    /* here scale and shift come first, since init packs at once; they stay, a few kilobytes */
+    const size_t channels = (size_t)weight->shape[0];
+    float *scale = al_arena_floats(&t->weights, channels), *shift = al_arena_floats(&t->weights, channels);
+    if (t->weights.base)
+        al_batch_norm_fold(eps, &norm->weight, &norm->bias, &norm->running_mean, &norm->running_var, scale, shift);
+    al_depthwise_conv_init(conv, t->kernels, &t->weights, weight, scale, shift);
+}
+
+/* Stride 1 pads so that the size stays; stride 2 pads k/2, one less at the left and top if adjusted. */
+static void set_padding(al_depthwise_conv *conv, const al_vision_block_params *p)
+{
+    const ptrdiff_t half = (ptrdiff_t)(p->kernel / 2);
+    conv->stride = (size_t)p->stride;
+    conv->before = p->stride == 2 ? half - (p->adjust_padding ? 1 : 0) : (ptrdiff_t)((p->kernel - 1) / 2);
+    conv->after = p->stride == 2 ? half : (ptrdiff_t)(p->kernel - 1) - conv->before;
+}
+
+static void pack_biased(al_vision_tower *t, al_linear *conv, const al_linear_params *p)
+{
+    const size_t out = (size_t)p->weight.shape[0];
+    al_linear_init(conv, t->kernels, &t->weights, (size_t)p->weight.shape[1], out);
+    al_linear_pack(conv, t->kernels, &t->weights, 0, out, &p->weight, &p->bias, NULL);
+}
+
+static void pack_tower(al_vision_tower *t, const align_vision_config *config, const al_vision_params *params)
+{
+    const double eps = config->batch_norm_eps;
+    pack_conv_norm(t, &t->stem, &params->convolution, &params->stem_norm, eps);
+    for (size_t i = 0; i < t->n_blocks; i++) {
+        const al_vision_block_params *p = &params->blocks[i];
+        mbconv *m = &t->blocks[i];
+        m->expands = p->expand;
+        m->residual = p->residual;
+        if (p->expand)
+            pack_conv_norm(t, &m->expand, &p->expand_conv, &p->expand_norm, eps);
+        pack_depthwise_norm(t, &m->depthwise, &p->depthwise, &p->depthwise_norm, eps);
+        set_padding(&m->depthwise, p);
+        pack_biased(t, &m->squeeze_excite.reduce, &p->squeeze_reduce);
+        pack_biased(t, &m->squeeze_excite.expand, &p->squeeze_expand);
+        pack_conv_norm(t, &m->project, &p->project, &p->project_norm, eps);
+    }
+}
+
+align_status al_vision_tower_new(al_vision_tower **out, const align_vision_config *config,
+                                 const al_vision_params *params, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    *out = NULL;
+    al_vision_tower *t = al_calloc(1, sizeof *t);
+    if (!t)
+        return al_error_no_memory(err, sizeof *t);
+    t->kernels = al_kernels_get();
+    if (!t->kernels)
+        FAIL(err, ALIGN_ERROR_UNSUPPORTED, "ALIGN_ISA: this machine has no such instruction set");
+    TRY(align_activation_from_name(&t->act, config->hidden_act, err));
+    t->channels = (size_t)config->num_channels;
+    t->pool_max = !strcmp(config->pooling_type, "max");
+    t->n_blocks = params->n_blocks;
+    t->blocks = al_calloc(t->n_blocks, sizeof *t->blocks);
+    if (!t->blocks) {
+        status = al_error_no_memory(err, t->n_blocks * sizeof *t->blocks);
+        goto done;
+    }
+    const al_arena_rehearsal rehearsal = al_arena_rehearse(&t->weights);
+    pack_tower(t, config, params);
+    TRY(al_arena_reserve(&t->weights, rehearsal, 0, err));
+    pack_tower(t, config, params);
+    *out = t;
+    t = NULL;
+done:
+    al_vision_tower_free(t);
+    return status;
+}
+
+void al_vision_tower_free(al_vision_tower *t)
+{
+    if (!t)
+        return;
+    al_arena_done(&t->weights);
+    al_free(t->blocks);
+    al_free(t);
+}
