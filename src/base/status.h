@@ -19,10 +19,12 @@
             goto done;          \
     } while (0)
 
-#define FAIL(err, code, ...)                               \
-    do {                                                   \
-        status = al_error_set((err), (code), __VA_ARGS__); \
-        goto done;                                         \
+/* code is assigned here, not taken from the call's result, so that the compiler can see it is a failure. */
+#define FAIL(err, code, ...)                            \
+    do {                                                \
+        (void)al_error_set((err), (code), __VA_ARGS__); \
+        status = (code);                                \
+        goto done;                                      \
     } while (0)
 
 /* Fills err (NULL allowed) and returns code. Too long a message is cut at a character boundary. */
