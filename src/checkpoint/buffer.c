@@ -86,3 +86,10 @@ void al_buffer_done(al_buffer *b)
     al_free(b->data);
     *b = (al_buffer){NULL, 0, 0, false};
 }
+
+int al_bytes_compare(const void *a, size_t a_size, const void *b, size_t b_size)
+{
+    const size_t shared = a_size < b_size ? a_size : b_size;
+    const int order = shared ? memcmp(a, b, shared) : 0;
+    return order ? order : (a_size > b_size) - (a_size < b_size);
+}

@@ -29,4 +29,7 @@ void al_buffer_put_le(al_buffer *buffer, uint64_t value, int bytes);
 align_status al_buffer_check(const al_buffer *buffer, align_error *err);
 
 void al_buffer_done(al_buffer *buffer);
+
+/* Like strcmp, for bytes without an end mark: the shorter of two that begin alike comes first. */
+int al_bytes_compare(const void *a, size_t a_size, const void *b, size_t b_size);
 #endif

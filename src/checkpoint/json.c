@@ -4,7 +4,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "checkpoint/buffer.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -52,25 +51,36 @@ static void widen_integers(al_buffer *out, const char *text, size_t size)
     }
 }
 
+static align_status parse_error(const json_error_t *error, const char *source, size_t size, align_error *err)
+{
+    if (json_error_code(error) == json_error_out_of_memory)
+        return al_error_no_memory(err, size);
+    return al_error_set(err, ALIGN_ERROR_FORMAT, "%s: not JSON: line %d, column %d: %s", source, error->line,
+                        error->column, error->text);
+}
+
+align_status al_json_parse_strict(json_t **out, const char *text, size_t size, const char *source, align_error *err)
+{
+    json_error_t error;
+    *out = json_loadb(text, size, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
+    return *out ? ALIGN_OK : parse_error(&error, source, size, err);
+}
+
 align_status al_json_parse(json_t **out, const char *text, size_t size, const char *source, align_error *err)
 {
-    align_status status = ALIGN_OK;
-    al_buffer widened = {0};
     json_error_t error;
     *out = json_loadb(text, size, JSON_DECODE_ANY, &error);
-    if (!*out && json_error_code(&error) == json_error_numeric_overflow) {
-        widen_integers(&widened, text, size);
-        TRY(al_buffer_check(&widened, err));
+    if (*out)
+        return ALIGN_OK;
+    if (json_error_code(&error) != json_error_numeric_overflow)
+        return parse_error(&error, source, size, err);
+    al_buffer widened = {0};
+    widen_integers(&widened, text, size);
+    align_status status = al_buffer_check(&widened, err);
+    if (status == ALIGN_OK) {
         *out = json_loadb(widened.data, widened.size, JSON_DECODE_ANY, &error);
+        status = *out ? ALIGN_OK : parse_error(&error, source, size, err);
     }
-    if (!*out && json_error_code(&error) == json_error_out_of_memory) {
-        status = al_error_no_memory(err, size);
-        goto done;
-    }
-    if (!*out)
-        FAIL(err, ALIGN_ERROR_FORMAT, "%s: not JSON: line %d, column %d: %s", source, error.line, error.column,
-             error.text);
-done:
     al_buffer_done(&widened);
     return status;
 }
@@ -296,7 +306,30 @@ static void put_real(al_buffer *out, double x)
     }
 }
 
-/* One code point of valid UTF-8 (jansson keeps no other); returns its bytes. */
+bool al_is_utf8(const char *text, size_t size)
+{
+    const unsigned char *s = (const unsigned char *)text, *const end = s + size;
+    while (s < end) {
+        if (*s >= 0x01 && *s <= 0x7F) {
+            s++;
+            continue;
+        }
+        const int n = *s >= 0xC2 && *s <= 0xDF ? 2 : (*s & 0xF0) == 0xE0 ? 3 : *s >= 0xF0 && *s <= 0xF4 ? 4 : 0;
+        if (n == 0 || end - s < n)
+            return false;
+        for (int i = 1; i < n; i++)
+            if ((s[i] & 0xC0) != 0x80)
+                return false;
+        const bool overlong = (*s == 0xE0 && s[1] < 0xA0) || (*s == 0xF0 && s[1] < 0x90);
+        const bool surrogate = *s == 0xED && s[1] > 0x9F, beyond = *s == 0xF4 && s[1] > 0x8F;
+        if (overlong || surrogate || beyond)
+            return false;
+        s += n;
+    }
+    return true;
+}
+
+/* One code point of valid UTF-8; returns its bytes. */
 static int decode_utf8(const unsigned char *s, uint32_t *code)
 {
     if (s[0] < 0x80) {
@@ -310,7 +343,7 @@ static int decode_utf8(const unsigned char *s, uint32_t *code)
     return n;
 }
 
-static void put_string(al_buffer *out, const char *text, unsigned style)
+void al_json_put_string(al_buffer *out, const char *text, unsigned style)
 {
     const unsigned char *s = (const unsigned char *)text;
     static const char special[] = "\"\\\b\f\n\r\t", letter[] = "\"\\bfnrt";
@@ -383,7 +416,7 @@ static void put_object(al_buffer *out, const json_t *object, unsigned style, int
         if (i)
             al_buffer_putc(out, ',');
         new_line(out, depth + 1);
-        put_string(out, keys[i], style);
+        al_json_put_string(out, keys[i], style);
         al_buffer_puts(out, ": ");
         put_value(out, json_object_get(object, keys[i]), style, depth + 1);
     }
@@ -403,7 +436,7 @@ static void put_value(al_buffer *out, const json_t *value, unsigned style, int d
         put_array(out, value, style, depth);
         break;
     case JSON_STRING:
-        put_string(out, json_string_value(value), style);
+        al_json_put_string(out, json_string_value(value), style);
         break;
     case JSON_INTEGER:
         al_buffer_format(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));

@@ -9,6 +9,8 @@
  * beyond 64 bits (tokenizer_config.json's model_max_length is 10^30) becomes the nearest real, and is written as digits
  * again.
  */
+#include "checkpoint/buffer.h"
+
 #include <align/error.h>
 #include <jansson.h>
 #include <stdbool.h>
@@ -20,6 +22,9 @@
 /* Any JSON value in a file, or in size bytes of text; source is what messages call the text. */
 align_status al_json_load(json_t **out, const char *path, align_error *err);
 align_status al_json_parse(json_t **out, const char *text, size_t size, const char *source, align_error *err);
+
+/* The same for text that may be hostile: a key twice in one object and integers beyond 64 bits are errors. */
+align_status al_json_parse_strict(json_t **out, const char *text, size_t size, const char *source, align_error *err);
 
 /*
  * An object to read keys from, with its place for messages: "FILE: key text_config.hidden_size: ...". It borrows the
@@ -67,6 +72,12 @@ typedef enum al_json_style {
 /* *text is NUL-terminated and freed with al_free. style is an "or" of al_json_style. */
 align_status al_json_format(char **text, const json_t *value, unsigned style, align_error *err);
 
-/* The same into a file, beside and renamed into place. */
+/* Whether size bytes are UTF-8 without NUL: what JSON strings, and so names of tensors, may hold. */
+bool al_is_utf8(const char *text, size_t size);
+
+/* One quoted and escaped string; text must be UTF-8. */
+void al_json_put_string(al_buffer *out, const char *text, unsigned style);
+
+/* The tree as a file, beside and renamed into place. */
 align_status al_json_save(const json_t *value, const char *path, unsigned style, align_error *err);
 #endif
