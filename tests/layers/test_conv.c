@@ -1,0 +1,186 @@
+/* conv.c against the formulas in double: the stem's windows, depthwise over panels, gates, both ways of gating,
+ * pooling. */
+#include "layers/conv.h"
+#include "layers_test.h"
+
+typedef struct problem {
+    size_t batch, rows, columns, channels, out, squeezed;
+    float *x, *y; /* row-major [B*rows*columns, channels], and what comes out */
+    float *depthwise, *scale, *bias, *reduce, *expand, *project, *gates, *residual;
+    al_depthwise_conv conv;
+    al_squeeze_excite se;
+    al_linear projection;
+} problem;
+
+static align_tensor matrix(const float *data, size_t rows, size_t columns)
+{
+    const int64_t shape[] = {(int64_t)rows, (int64_t)columns};
+    return align_tensor_view(ALIGN_F32, 2, shape, data);
+}
+
+static void pack_matrix(al_linear *l, al_arena *arena, const float *data, size_t out, size_t in)
+{
+    const align_tensor weight = matrix(data, out, in);
+    al_linear_init(l, al_kernels_get(), arena, in, out);
+    al_linear_pack(l, al_kernels_get(), arena, 0, out, &weight, NULL, NULL);
+}
+
+static void pack(al_arena *arena, void *user)
+{
+    problem *p = user;
+    const int64_t k = 3, shape[] = {(int64_t)p->channels, 1, k, k};
+    const align_tensor weight = align_tensor_view(ALIGN_F32, 4, shape, p->depthwise);
+    p->conv.stride = 2;
+    p->conv.before = 0;
+    p->conv.after = 1;
+    al_depthwise_conv_init(&p->conv, al_kernels_get(), arena, &weight, p->scale, p->bias);
+    pack_matrix(&p->se.reduce, arena, p->reduce, p->squeezed, p->channels);
+    pack_matrix(&p->se.expand, arena, p->expand, p->channels, p->squeezed);
+    pack_matrix(&p->projection, arena, p->project, p->out, p->channels);
+}
+
+/* What an MBConv block without expansion does. */
+static void block(const al_run *run, void *user)
+{
+    const problem *p = user;
+    const size_t before = p->batch * p->rows * p->columns, nr = run->kernels->nr;
+    const size_t rows = al_depthwise_conv_size(&p->conv, p->rows),
+                 columns = al_depthwise_conv_size(&p->conv, p->columns);
+    const size_t width = (p->channels + nr - 1) / nr * nr, mark = al_arena_mark(run->arena);
+    float *panels = al_arena_floats(run->arena, before * width);
+    float *filtered = al_arena_floats(run->arena, p->batch * rows * columns * width);
+    float *gates = al_arena_floats(run->arena, p->batch * width);
+    al_rows_to_panels(run, before, p->channels, p->x, panels);
+    al_depthwise_conv_forward(run, &p->conv, p->batch, p->rows, p->columns, panels, ALIGN_ACT_TANH, filtered);
+    al_squeeze_excite_gates(run, &p->se, p->batch, rows * columns, filtered, ALIGN_ACT_RELU, gates);
+    al_gated_projection(run, &p->projection, p->batch, rows * columns, filtered, gates, p->residual, p->y);
+    al_arena_release(run->arena, mark);
+}
+
+static double depthwise_at(const problem *p, size_t b, size_t y, size_t x, size_t c)
+{
+    double sum = (double)p->bias[c];
+    for (size_t i = 0; i < 3; i++)
+        for (size_t j = 0; j < 3; j++)
+            if (2 * y + i < p->rows && 2 * x + j < p->columns)
+                sum += (double)p->x[((b * p->rows + 2 * y + i) * p->columns + 2 * x + j) * p->channels + c] *
+                       (double)p->depthwise[c * 9 + i * 3 + j] * (double)p->scale[c];
+    return tanh(sum);
+}
+
+static void check_block(size_t batch, size_t rows, size_t columns, size_t channels, size_t out)
+{
+    const size_t n = rows / 2 * (columns / 2), squeezed = 5;
+    problem p = {.batch = batch,
+                 .rows = rows,
+                 .columns = columns,
+                 .channels = channels,
+                 .out = out,
+                 .squeezed = squeezed,
+                 .x = random_floats(batch * rows * columns * channels, 1),
+                 .y = malloc(batch * n * out * sizeof(float)),
+                 .depthwise = random_floats(channels * 9, 2),
+                 .scale = random_floats(channels, 3),
+                 .bias = random_floats(channels, 4),
+                 .reduce = random_floats(squeezed * channels, 5),
+                 .expand = random_floats(channels * squeezed, 6),
+                 .project = random_floats(out * channels, 7),
+                 .residual = random_floats(batch * n * out, 8)};
+    al_arena weights = packed(pack, &p);
+    double *filtered = malloc(n * channels * sizeof *filtered), *gate = malloc(channels * sizeof *gate);
+    for (int threads = 1; threads <= 2; threads++) {
+        run_step(threads, block, &p);
+        for (size_t b = 0; b < batch; b++) {
+            double hidden[5] = {0};
+            for (size_t i = 0; i < n; i++)
+                for (size_t c = 0; c < channels; c++) {
+                    const double v = depthwise_at(&p, b, i / (columns / 2), i % (columns / 2), c);
+                    filtered[i * channels + c] = v;
+                    for (size_t q = 0; q < squeezed; q++)
+                        hidden[q] += v / (double)n * (double)p.reduce[q * channels + c];
+                }
+            for (size_t c = 0; c < channels; c++) {
+                double sum = 0.0;
+                for (size_t q = 0; q < squeezed; q++)
+                    sum += fmax(hidden[q], 0.0) * (double)p.expand[c * squeezed + q];
+                gate[c] = 1.0 / (1.0 + exp(-sum));
+            }
+            for (size_t i = 0; i < n; i++)
+                for (size_t o = 0; o < out; o++) {
+                    double sum = (double)p.residual[(b * n + i) * out + o];
+                    for (size_t c = 0; c < channels; c++)
+                        sum += filtered[i * channels + c] * gate[c] * (double)p.project[o * channels + c];
+                    assert_close(p.y[(b * n + i) * out + o], (float)sum, 1e-5, "block", i * out + o);
+                }
+        }
+    }
+    al_arena_done(&weights);
+    float *const owned[] = {p.x, p.y, p.depthwise, p.scale, p.bias, p.reduce, p.expand, p.project, p.residual};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        free(owned[i]);
+    free(filtered);
+    free(gate);
+}
+
+static void blocks(void **state)
+{
+    (void)state;
+    check_block(1, 2, 2, 3, 5);     /* one pixel: fewer than columns, the pixels are gated */
+    check_block(2, 10, 7, 53, 90);  /* fewer pixels than columns */
+    check_block(2, 40, 38, 50, 11); /* more: the weights are gated, picture by picture */
+}
+
+typedef struct stem {
+    float *pixels, *windows, *first, *mean, *max;
+} stem;
+
+enum { B = 2, G = 3, H = 9, W = 8 };
+
+static void stem_step(const al_run *run, void *user)
+{
+    const stem *s = user;
+    al_stem_windows(run, B, G, H, W, s->pixels, s->windows);
+    al_channels_first(run, B, H, W, s->pixels, s->first); /* reads them as [B*H, W]: any numbers do */
+    al_pool(run, B, H, W, false, s->pixels, s->mean);
+    al_pool(run, B, H, W, true, s->pixels, s->max);
+}
+
+static void stem_and_layout(void **state)
+{
+    (void)state;
+    const size_t n = B * (H / 2) * (W / 2);
+    stem s = {random_floats(B * G * H * W, 1), malloc(n * G * 9 * sizeof(float)), malloc(B * H * W * sizeof(float)),
+              malloc(B * W * sizeof(float)), malloc(B * W * sizeof(float))};
+    run_step(2, stem_step, &s);
+    for (size_t i = 0; i < n * G * 9; i++) {
+        const size_t tap = i % 9, g = i / 9 % G, x = i / 9 / G % (W / 2), y = i / 9 / G / (W / 2) % (H / 2);
+        const size_t b = i / 9 / G / (W / 2) / (H / 2), v = 2 * y + tap / 3, u = 2 * x + tap % 3;
+        assert_true(s.windows[i] == (v < H && u < W ? s.pixels[((b * G + g) * H + v) * W + u] : 0.0f));
+    }
+    for (size_t b = 0; b < B; b++)
+        for (size_t c = 0; c < W; c++) {
+            double sum = 0.0;
+            float max = -2.0f;
+            for (size_t i = 0; i < H; i++) {
+                const float v = s.pixels[(b * H + i) * W + c];
+                assert_true(s.first[(b * W + c) * H + i] == v);
+                sum += (double)v / (double)H;
+                max = fmaxf(max, v);
+            }
+            assert_close(s.mean[b * W + c], (float)sum, 1e-6, "mean", c);
+            assert_true(s.max[b * W + c] == max);
+        }
+    free(s.pixels);
+    free(s.windows);
+    free(s.first);
+    free(s.mean);
+    free(s.max);
+}
+
+int main(void)
+{
+    if (!al_kernels_get())
+        return SKIPPED;
+    const struct CMUnitTest tests[] = {cmocka_unit_test(blocks), cmocka_unit_test(stem_and_layout)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
