@@ -25,6 +25,28 @@ typedef struct guess {
     float logit, probability;
 } guess;
 
+static bool has_item(const cli_list *list, const char *item)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i], item) == 0)
+            return true;
+    return false;
+}
+
+static int check(const cli_command *self, arguments *args)
+{
+    if (args->images.count == 0)
+        return cli_usage_error(self, "name a picture, a folder, or - for standard input");
+    if ((args->label_lists.count > 0) == (args->labels_file != NULL))
+        return cli_usage_error(self, "give either --labels or --labels-file");
+    if (args->labels_file && strcmp(args->labels_file, "-") == 0 && has_item(&args->images, "-"))
+        return cli_usage_error(self, "standard input cannot be both a picture and the labels");
+    for (size_t i = 0; i < args->templates.count; i++)
+        if (!strstr(args->templates.items[i], "{}"))
+            return cli_usage_error(self, "--template '%s' has no {} where the label goes", args->templates.items[i]);
+    return cli_check_texts(self, "--template", &args->templates);
+}
+
 static int parse(const cli_command *self, arguments *args, int argc, char **argv)
 {
     const cli_option options[] = {
@@ -34,24 +56,14 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
          "text for a label, with {} in its place: \"a photo of a {}\"; several are averaged (default: {})"},
         {CLI_INT, "top", "K", &args->top, 1, "print the K best labels (default: 5, with --json all)"},
         CLI_OPTION_ORIENTATION(args->orientation, "apply"),
-        CLI_OPTION_JSON(args->common),
-        CLI_OPTION_MODEL(args->common),
-        CLI_OPTIONS_RUN(args->common),
-        CLI_OPTION_QUIET(args->common),
+        CLI_OPTIONS_COMMON(args->common),
     };
     int code = cli_parse(self, options, CLI_COUNT(options), argc, argv, &args->images);
-    if (code != CLI_PROCEED)
-        return code;
-    if (args->images.count == 0)
-        return cli_usage_error(self, "name a picture, a folder, or - for standard input");
-    if ((args->label_lists.count > 0) == (args->labels_file != NULL))
-        return cli_usage_error(self, "give either --labels or --labels-file");
-    for (size_t i = 0; i < args->templates.count; i++)
-        if (!strstr(args->templates.items[i], "{}"))
-            return cli_usage_error(self, "--template '%s' has no {} where the label goes", args->templates.items[i]);
+    if (code == CLI_PROCEED)
+        code = check(self, args);
     if (args->templates.count == 0)
         cli_list_add(&args->templates, "{}");
-    return cli_check_texts(self, "--template", &args->templates);
+    return code;
 }
 
 /* ---- labels ---- */

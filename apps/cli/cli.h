@@ -79,7 +79,7 @@ typedef struct cli_option {
     const char *help;
 } cli_option;
 
-/* Options that most commands take. */
+/* Options that every command takes, so that a script can pass them to any; some have nothing to do in some commands. */
 typedef struct cli_common {
     const char *model;     /* NULL: see cli_model_folder */
     const char *precision; /* NULL: f32 */
@@ -88,14 +88,14 @@ typedef struct cli_common {
 } cli_common;
 
 /* clang-format off */
-#define CLI_OPTION_MODEL(common) { CLI_TEXT, "model", "DIR", &(common).model, 0, \
-    "folder of the model (default: $ALIGN_MODEL, else the model that ships)" }
-#define CLI_OPTION_JSON(common) { CLI_FLAG, "json", NULL, &(common).json, 0, "print JSON, one object a line" }
-#define CLI_OPTION_QUIET(common) { CLI_FLAG, "quiet", NULL, &(common).quiet, 0, "no warnings and no progress bar" }
-#define CLI_OPTIONS_RUN(common) \
+#define CLI_OPTIONS_COMMON(common) \
+    { CLI_TEXT, "model", "DIR", &(common).model, 0, \
+      "folder of the model (default: $ALIGN_MODEL, else the model that ships)" }, \
+    { CLI_FLAG, "json", NULL, &(common).json, 0, "print JSON, one object a line" }, \
     { CLI_INT, "threads", "N", &(common).threads, 1, "threads to use (default: one a core)" }, \
     { CLI_CHOICE, "precision", "f32|bf16|int8", &(common).precision, 0, \
-      "precision to compute in; only f32 is in this version" }
+      "precision to compute in; only f32 is in this version" }, \
+    { CLI_FLAG, "quiet", NULL, &(common).quiet, 0, "no warnings and no progress bar" }
 #define CLI_OPTION_ORIENTATION(variable, standard) { CLI_CHOICE, "orientation", "apply|ignore", &(variable), 0, \
     "what to do with a picture's EXIF orientation (default: " standard ")" }
 /* clang-format on */
@@ -129,6 +129,7 @@ void cli_print_json(json_t *value);
 json_t *cli_json_text(const char *text); /* bytes that are not UTF-8 become U+FFFD */
 json_t *cli_json_real(double value);     /* null where JSON has no such number */
 json_t *cli_json_floats(const float *values, size_t n);
+json_t *cli_json_tensors(const align_tensors *tensors); /* [{"name", "dtype", "shape"}...] */
 
 /* Prints text with control characters as escapes, padded with spaces to the given number of terminal columns, and cut
  * with an ellipsis when longer than `most` (0: never). */

@@ -49,14 +49,13 @@ static int check_files(const cli_command *self, const arguments *args)
 static int parse(const cli_command *self, arguments *args, int argc, char **argv)
 {
     const cli_option options[] = {
-        CLI_OPTION_MODEL(args->common),
         {CLI_TEXT, "output", "DIR", &args->output, 0, "folder to write"},
         {CLI_CHOICE, "dtype", "f32|f16|bf16", &args->dtype, 0, "element type of the floats (default: as stored)"},
         {CLI_CHOICE, "format", "safetensors|bin", &args->format, 0, "kind of file (default: safetensors)"},
         {CLI_TEXT, "max-shard-size", "SIZE", &args->max_shard_size, 0, "largest file: 5GB, 200MB, 1MiB (default: 5GB)"},
         {CLI_TEXT, "variant", "V", &args->variant, 0, "write model.V.safetensors instead of model.safetensors"},
         {CLI_TEXT, "from-variant", "V", &args->from_variant, 0, "read model.V.safetensors"},
-        CLI_OPTION_QUIET(args->common),
+        CLI_OPTIONS_COMMON(args->common),
     };
     int code = cli_parse(self, options, CLI_COUNT(options), argc, argv, &args->files);
     if (code == CLI_PROCEED)
@@ -113,7 +112,14 @@ static bool copy_processor(const char *from, const char *to)
 
 /* ---- converting ---- */
 
-static int convert_file(const char *from, const char *to)
+static int report_done(const arguments *args, const char *from, const char *to)
+{
+    if (args->common.json)
+        cli_print_json(json_pack("{s:o, s:o}", "model", cli_json_text(from), "output", cli_json_text(to)));
+    return CLI_DONE;
+}
+
+static int convert_file(const arguments *args, const char *from, const char *to)
 {
     align_error err = ALIGN_ERROR_INIT;
     align_tensors *tensors = NULL;
@@ -123,7 +129,7 @@ static int convert_file(const char *from, const char *to)
     if (status == ALIGN_OK)
         status = align_tensors_save(tensors, to, &err);
     align_tensors_free(tensors);
-    return status == ALIGN_OK ? CLI_DONE : cli_fail("%s", err.message);
+    return status == ALIGN_OK ? report_done(args, from, to) : cli_fail("%s", err.message);
 }
 
 static bool is_same_folder(const char *a, const char *b)
@@ -147,7 +153,7 @@ static int save_model(const arguments *args, const align_model *model, const cha
                  report->n_unexpected, report->unexpected[0]);
     if (align_model_save_pretrained(model, args->output, &args->save, &err) != ALIGN_OK)
         return cli_fail("%s", err.message);
-    return copy_processor(folder, args->output) ? CLI_DONE : CLI_FAILED;
+    return copy_processor(folder, args->output) ? report_done(args, folder, args->output) : CLI_FAILED;
 }
 
 static int convert_folder(const arguments *args, const char *folder)
@@ -171,7 +177,7 @@ static int run(const cli_command *self, int argc, char **argv)
     arguments args = {.save = ALIGN_SAVE_OPTIONS_INIT};
     int code = parse(self, &args, argc, argv);
     if (code == CLI_PROCEED && args.files.count == 2) {
-        code = convert_file(args.files.items[0], args.files.items[1]);
+        code = convert_file(&args, args.files.items[0], args.files.items[1]);
     } else if (code == CLI_PROCEED) {
         char *folder = cli_model_folder(&args.common);
         code = folder ? convert_folder(&args, folder) : CLI_FAILED;

@@ -28,8 +28,7 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
     const cli_option options[] = {
         {CLI_FLAG, "skip-special-tokens", NULL, &args->skip_special_tokens, 0, "leave out [CLS], [SEP], [PAD], ..."},
         {CLI_FLAG, "no-clean-up", NULL, &args->no_clean_up, 0, "keep the spaces before punctuation"},
-        CLI_OPTION_JSON(args->common),
-        CLI_OPTION_MODEL(args->common),
+        CLI_OPTIONS_COMMON(args->common),
     };
     int code = cli_parse(self, options, CLI_COUNT(options), argc, argv, &args->ids);
     if (code == CLI_PROCEED && args->ids.count == 0)

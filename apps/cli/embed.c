@@ -40,10 +40,7 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
         {CLI_TEXT, "output", "FILE", &args->output, 0,
          "write FILE.npy or FILE.safetensors instead of printing; - writes .npy to standard output"},
         CLI_OPTION_ORIENTATION(args->orientation, "apply"),
-        CLI_OPTION_JSON(args->common),
-        CLI_OPTION_MODEL(args->common),
-        CLI_OPTIONS_RUN(args->common),
-        CLI_OPTION_QUIET(args->common),
+        CLI_OPTIONS_COMMON(args->common),
     };
     cli_list rest = {0};
     int code = cli_parse(self, options, CLI_COUNT(options), argc, argv, &rest);

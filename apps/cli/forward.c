@@ -41,9 +41,7 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
         {CLI_FLAG, "output-attentions", NULL, &args->forward.output_attentions, 0,
          "also write attentions.N of the text tower"},
         {CLI_FLAG, "gradients", NULL, &args->gradients, 0, "also write gradients; not in this version"},
-        CLI_OPTION_MODEL(args->common),
-        CLI_OPTIONS_RUN(args->common),
-        CLI_OPTION_QUIET(args->common),
+        CLI_OPTIONS_COMMON(args->common),
     };
     cli_list rest = {0};
     int code = cli_parse(self, options, CLI_COUNT(options), argc, argv, &rest);
@@ -201,6 +199,9 @@ static align_status forward(cli_session *session, const arguments *args, align_e
     }
     if (w.status == ALIGN_OK)
         w.status = align_tensors_save(w.tensors, args->output, err);
+    if (w.status == ALIGN_OK && args->common.json)
+        cli_print_json(
+            json_pack("{s:o, s:o}", "output", cli_json_text(args->output), "tensors", cli_json_tensors(w.tensors)));
     align_tensors_free(w.tensors);
     align_tensors_free(file);
     return w.status;

@@ -23,10 +23,11 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
         {CLI_INT, "image-size", "N", &args->image_size, 1,
          "rows and columns of the picture that is counted (default: what the processor makes)"},
         {CLI_INT, "tokens", "N", &args->tokens, 1, "tokens of the text that is counted (default: 64)"},
-        CLI_OPTION_JSON(args->common),
-        CLI_OPTION_QUIET(args->common),
+        CLI_OPTIONS_COMMON(args->common),
     };
     int code = cli_parse(self, options, CLI_COUNT(options), argc, argv, &args->paths);
+    if (code == CLI_PROCEED && args->paths.count > 0 && args->common.model)
+        code = cli_usage_error(self, "takes MODEL or --model, not both");
     if (code == CLI_PROCEED && args->paths.count > 1)
         code =
             cli_usage_error(self, "takes one model, found '%s' and '%s'", args->paths.items[0], args->paths.items[1]);
@@ -62,20 +63,6 @@ static void print_tensors(const align_tensors *tensors)
         printf("  %-4s  %s\n", align_dtype_name(tensor->dtype), shape);
         free(shape);
     }
-}
-
-static json_t *json_tensors(const align_tensors *tensors)
-{
-    json_t *array = json_array();
-    for (size_t i = 0; i < align_tensors_count(tensors); i++) {
-        const align_tensor *tensor = align_tensors_at(tensors, i);
-        json_t *shape = json_array();
-        for (int k = 0; k < tensor->rank; k++)
-            json_array_append_new(shape, json_integer(tensor->shape[k]));
-        json_array_append_new(array, json_pack("{s:o, s:s, s:o}", "name", cli_json_text(align_tensors_name(tensors, i)),
-                                               "dtype", align_dtype_name(tensor->dtype), "shape", shape));
-    }
-    return array;
 }
 
 /* Elements and bytes of the tensors, and how many there are of each type. */
@@ -129,7 +116,7 @@ static int inspect_file(const arguments *args, const char *path)
     if (args->common.json) {
         cli_print_json(json_pack("{s:o, s:I, s:I, s:o}", "path", cli_json_text(path), "elements",
                                  (json_int_t)t.elements, "stored_bytes", (json_int_t)t.bytes, "tensors",
-                                 json_tensors(tensors)));
+                                 cli_json_tensors(tensors)));
     } else {
         print_tensors(tensors);
         printf("%zu tensors (", align_tensors_count(tensors));
@@ -210,15 +197,16 @@ static int print_json(const subject *s)
     const align_model_stats *stats = &s->stats;
     json_t *config = json_loads(text, 0, NULL);
     align_free(text);
-    cli_print_json(json_pack(
-        "{s:o, s:s, s:o, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "path",
-        cli_json_text(s->path), "class", class_name(align_model_tower(s->model)), "config", config, "parameters",
-        "total", (json_int_t)stats->parameters, "text", (json_int_t)stats->text_parameters, "vision",
-        (json_int_t)stats->vision_parameters, "stored_bytes", (json_int_t)stats->stored_bytes, "image_size",
-        (json_int_t)s->image_size, "tokens", (json_int_t)s->tokens, "image_macs", (json_int_t)stats->image_macs,
-        "text_macs", (json_int_t)stats->text_macs, "missing", json_names(report->missing, report->n_missing),
-        "unexpected", json_names(report->unexpected, report->n_unexpected), "mismatched",
-        json_names(report->mismatched, report->n_mismatched), "tensors", json_tensors(align_model_state(s->model))));
+    cli_print_json(json_pack("{s:o, s:s, s:o, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "path",
+                             cli_json_text(s->path), "class", class_name(align_model_tower(s->model)), "config", config,
+                             "parameters", "total", (json_int_t)stats->parameters, "text",
+                             (json_int_t)stats->text_parameters, "vision", (json_int_t)stats->vision_parameters,
+                             "stored_bytes", (json_int_t)stats->stored_bytes, "image_size", (json_int_t)s->image_size,
+                             "tokens", (json_int_t)s->tokens, "image_macs", (json_int_t)stats->image_macs, "text_macs",
+                             (json_int_t)stats->text_macs, "missing", json_names(report->missing, report->n_missing),
+                             "unexpected", json_names(report->unexpected, report->n_unexpected), "mismatched",
+                             json_names(report->mismatched, report->n_mismatched), "tensors",
+                             cli_json_tensors(align_model_state(s->model))));
     return CLI_DONE;
 }
 
@@ -311,7 +299,8 @@ static int run(const cli_command *self, int argc, char **argv)
     arguments args = {0};
     int code = parse(self, &args, argc, argv);
     if (code == CLI_PROCEED) {
-        args.common.model = args.paths.count > 0 ? args.paths.items[0] : NULL;
+        if (args.paths.count > 0)
+            args.common.model = args.paths.items[0];
         char *path = cli_model_folder(&args.common);
         struct stat info;
         code = CLI_FAILED;

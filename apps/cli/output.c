@@ -5,6 +5,7 @@
 #include "cli.h"
 #include <errno.h>
 #include <math.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,16 +106,22 @@ void cli_warn(bool quiet, const char *format, ...)
     va_end(args);
 }
 
+static bool reader_is_gone(void)
+{
+    struct pollfd out = {STDOUT_FILENO, 0, 0};
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
+
 int cli_finish(int code)
 {
     errno = 0;
     bool failed = fflush(stdout) != 0 || ferror(stdout);
     if (!failed)
         return code;
-    if (errno == 0)
+    if (reader_is_gone())
+        return CLI_FAILED; /* it had enough, and knows it */
+    if (errno == 0)        /* the write that failed was an earlier one */
         return cli_fail("cannot write to standard output");
-    if (errno == EPIPE)
-        return CLI_FAILED; /* the reader had enough, and knows it */
     return cli_fail("cannot write to standard output: %s", strerror(errno));
 }
 
@@ -271,6 +278,20 @@ json_t *cli_json_floats(const float *values, size_t n)
     for (size_t i = 0; i < n; i++)
         if (json_array_append_new(array, cli_json_real((double)values[i])) != 0)
             or_exit(NULL);
+    return array;
+}
+
+json_t *cli_json_tensors(const align_tensors *tensors)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < align_tensors_count(tensors); i++) {
+        const align_tensor *tensor = align_tensors_at(tensors, i);
+        json_t *shape = json_array();
+        for (int k = 0; k < tensor->rank; k++)
+            json_array_append_new(shape, json_integer(tensor->shape[k]));
+        json_array_append_new(array, json_pack("{s:o, s:s, s:o}", "name", cli_json_text(align_tensors_name(tensors, i)),
+                                               "dtype", align_dtype_name(tensor->dtype), "shape", shape));
+    }
     return array;
 }
 

@@ -27,8 +27,7 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
         {CLI_INT, "max-length", "N", &args->max_length, 1, "tokens to pad to and cut at (default: 64)"},
         {CLI_FLAG, "truncation", NULL, &args->truncation, 0, "cut longer texts; without it they stay longer"},
         CLI_OPTION_ORIENTATION(args->orientation, "ignore"),
-        CLI_OPTION_MODEL(args->common),
-        CLI_OPTION_QUIET(args->common),
+        CLI_OPTIONS_COMMON(args->common),
     };
     cli_list rest = {0};
     int code = cli_parse(self, options, CLI_COUNT(options), argc, argv, &rest);
@@ -74,6 +73,9 @@ static align_status process(const align_processor *processor, const arguments *a
                                       args->texts.count, images, pictures->count, &options, &tensors, err);
     if (status == ALIGN_OK)
         status = align_tensors_save(tensors, args->output, err);
+    if (status == ALIGN_OK && args->common.json)
+        cli_print_json(
+            json_pack("{s:o, s:o}", "output", cli_json_text(args->output), "tensors", cli_json_tensors(tensors)));
     align_tensors_free(tensors);
     for (size_t i = 0; i < pictures->count; i++)
         align_image_done(&images[i]);

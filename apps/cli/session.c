@@ -95,8 +95,11 @@ static void warn_of_report(const cli_common *common, const char *folder, const a
                  report->n_unexpected, report->unexpected[0]);
 }
 
-static bool find_folder(cli_session *session, const cli_common *common)
+/* What comes before any loading; calling it twice is fine. */
+static bool begin(cli_session *session, const cli_common *common)
 {
+    if (!check_precision(common))
+        return false;
     if (!session->folder)
         session->folder = cli_model_folder(common);
     return session->folder != NULL;
@@ -107,7 +110,7 @@ bool cli_session_open_model(cli_session *session, const cli_common *common, cons
     align_error err = ALIGN_ERROR_INIT;
     align_context_options run = ALIGN_CONTEXT_OPTIONS_INIT;
     run.threads = (int)common->threads;
-    if (!check_precision(common) || !find_folder(session, common))
+    if (!begin(session, common))
         return false;
     if (align_model_from_pretrained(&session->model, session->folder, load, &err) != ALIGN_OK ||
         align_context_new(&session->context, session->model, &run, &err) != ALIGN_OK) {
@@ -122,7 +125,7 @@ bool cli_session_open_model(cli_session *session, const cli_common *common, cons
 bool cli_session_open_processor(cli_session *session, const cli_common *common, bool texts, bool pictures)
 {
     align_error err = ALIGN_ERROR_INIT;
-    if (!find_folder(session, common))
+    if (!begin(session, common))
         return false;
     if (align_processor_from_pretrained(&session->processor, session->folder, &err) != ALIGN_OK) {
         cli_fail("%s", err.message);

@@ -27,10 +27,7 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
         {CLI_MANY, "image", "FILE", &args->images, 0, "pictures: files, folders, or - for standard input"},
         {CLI_MANY, "text", "TEXT", &args->texts, 0, "texts"},
         CLI_OPTION_ORIENTATION(args->orientation, "apply"),
-        CLI_OPTION_JSON(args->common),
-        CLI_OPTION_MODEL(args->common),
-        CLI_OPTIONS_RUN(args->common),
-        CLI_OPTION_QUIET(args->common),
+        CLI_OPTIONS_COMMON(args->common),
     };
     cli_list rest = {0};
     int code = cli_parse(self, options, CLI_COUNT(options), argc, argv, &rest);
