@@ -48,6 +48,7 @@ static align_status status_of(int code)
     case JERR_ARITH_NOTIMPL:
     case JERR_BAD_PRECISION:
     case JERR_CONVERSION_NOTIMPL:
+    case JERR_IMAGE_TOO_BIG:
     case JERR_SOF_UNSUPPORTED:
         return ALIGN_ERROR_UNSUPPORTED;
     default:

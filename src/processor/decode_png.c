@@ -184,6 +184,8 @@ static align_status run(png_job *job, int *orientation)
     if (setjmp(png_jmpbuf(job->png)))
         return job->status;
     read_picture(job, orientation);
+    if (job->no_memory) /* libpng drops metadata that it has no memory for */
+        return al_error_set(job->err, ALIGN_ERROR_OUT_OF_MEMORY, "%s: PNG: out of memory", job->picture->name);
     return ALIGN_OK;
 }
 

@@ -59,11 +59,14 @@ int al_exif_orientation(const uint8_t *data, size_t size)
     for (size_t i = 0; i < entries && size - at >= ENTRY_SIZE; i++, at += ENTRY_SIZE) {
         if (read_u16(&block, at) != TAG_ORIENTATION)
             continue;
+        /* The first value counts, if it stands in the entry itself; as nonsense it means upright. */
         const uint32_t type = read_u16(&block, at + 2), count = read_u32(&block, at + 4);
-        const uint32_t value = type == TYPE_SHORT  ? read_u16(&block, at + 8)
-                               : type == TYPE_LONG ? read_u32(&block, at + 8)
-                                                   : 1;
-        orientation = count == 1 && value <= 8 ? (int)value : 1;
+        uint32_t value = 1;
+        if (type == TYPE_SHORT && (count == 1 || count == 2))
+            value = read_u16(&block, at + 8);
+        else if (type == TYPE_LONG && count == 1)
+            value = read_u32(&block, at + 8);
+        orientation = value <= 8 ? (int)value : 1;
     }
     return orientation;
 }
@@ -72,12 +75,13 @@ int al_xmp_orientation(const uint8_t *data, size_t size)
 {
     static const char name[] = "tiff:Orientation";
     const size_t length = sizeof name - 1;
-    for (size_t i = 0; size >= length + 3 && i <= size - length - 3; i++) {
+    for (size_t i = 0; size - i >= length + 2; i++) {
         if (data[i] != 't' || memcmp(data + i, name, length) != 0)
             continue;
         /* An attribute, tiff:Orientation="6", or an element, <tiff:Orientation>6. */
         const uint8_t *p = data + i + length;
-        const uint8_t digit = p[0] == '>' ? p[1] : p[0] == '=' && p[1] == '"' ? p[2] : 0;
+        const bool is_attribute = size - i > length + 2 && p[0] == '=' && p[1] == '"';
+        const uint8_t digit = p[0] == '>' ? p[1] : is_attribute ? p[2] : 0;
         if (digit >= '0' && digit <= '9')
             return digit - '0';
     }
@@ -114,7 +118,7 @@ int al_raw_profile_orientation(const uint8_t *text, size_t size)
         if (value < 0)
             return 0;
         uint8_t *byte = &bytes[nibbles / 2];
-        *byte = nibbles % 2 ? (uint8_t)(*byte | value) : (uint8_t)(value << 4);
+        *byte = (uint8_t)(nibbles % 2 ? *byte | value : value << 4);
         nibbles++;
     }
     return al_exif_orientation(bytes, nibbles / 2);

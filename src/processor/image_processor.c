@@ -35,7 +35,7 @@ static float from_byte(const align_image_processor_config *config, uint8_t value
     float x = value;
     if (config->do_rescale) {
         const double product = value * config->rescale_factor;
-        x = config->rescale_integer ? (float)(uint8_t)product : (float)product;
+        x = config->rescale_integer ? (float)((unsigned)product % LEVELS) : (float)product;
         if (config->rescale_offset)
             x -= 1.0f;
     }

@@ -1,0 +1,70 @@
+/* test_decode.c: every kind of picture comes out as Pillow decodes it, with and without its orientation. */
+#include "processor/picture_test.h"
+
+static void check_decoded(const expected_picture *e, const char *path, bool ignore_orientation)
+{
+    align_image image;
+    align_error err = ALIGN_ERROR_INIT;
+    align_image_options options = ALIGN_IMAGE_OPTIONS_INIT;
+    options.ignore_orientation = ignore_orientation;
+    if (align_image_open(&image, path, &options, &err) != ALIGN_OK)
+        fail_msg("%s", err.message);
+    const long height = ignore_orientation ? e->stored_height : e->upright_height;
+    const long width = ignore_orientation ? e->stored_width : e->upright_width;
+    const unsigned crc = ignore_orientation ? e->stored_crc : e->upright_crc;
+    if (image.height != height || image.width != width || image.channels != 3 || image_crc(&image) != crc)
+        fail_msg("%s: %ld x %ld with checksum %08x, expected %ld x %ld with %08x", e->name, (long)image.height,
+                 (long)image.width, image_crc(&image), height, width, crc);
+    align_image_done(&image);
+    assert_null(image.pixels);
+}
+
+static void check_both(const expected_picture *e, const char *path)
+{
+    check_decoded(e, path, false);
+    check_decoded(e, path, true);
+}
+
+static void test_pictures(void **state)
+{
+    (void)state;
+    for_each_picture(check_both);
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    const file_bytes file = read_file(PROCESSOR_DATA "pictures/exif6.jpg");
+    align_image image;
+    assert_int_equal(align_image_decode(&image, file.data, file.size, NULL, NULL, NULL), ALIGN_OK);
+    assert_int_equal(image.height, 17); /* stored as 11 x 17, upright by default */
+    assert_int_equal(image.width, 11);
+    align_image_done(&image);
+    align_image_done(&image);
+    align_image_done(NULL);
+    free(file.data);
+}
+
+static void test_files_that_are_not_there(void **state)
+{
+    (void)state;
+    align_image image;
+    align_error err = ALIGN_ERROR_INIT;
+    assert_int_equal(align_image_open(&image, PROCESSOR_DATA "nothing.jpg", NULL, &err), ALIGN_ERROR_NOT_FOUND);
+    assert_non_null(strstr(err.message, "nothing.jpg"));
+    assert_null(image.pixels);
+    assert_int_equal(align_image_open(&image, PROCESSOR_DATA "pictures", NULL, &err), ALIGN_ERROR_IO);
+    assert_int_equal(align_image_open(&image, NULL, NULL, &err), ALIGN_ERROR_INVALID_ARGUMENT);
+    assert_int_equal(align_image_open(NULL, "x", NULL, &err), ALIGN_ERROR_INVALID_ARGUMENT);
+    assert_int_equal(align_image_decode(&image, NULL, 1, "x", NULL, &err), ALIGN_ERROR_INVALID_ARGUMENT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pictures),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_files_that_are_not_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
