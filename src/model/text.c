@@ -188,6 +188,16 @@ bool al_text_has_pooler(const al_text_tower *t)
     return t->has_pooler;
 }
 
+size_t al_text_layers(const al_text_tower *t)
+{
+    return t->n_layers;
+}
+
+size_t al_text_heads(const al_text_tower *t, size_t layer)
+{
+    return t->layers[layer].attention.heads;
+}
+
 /* ---- preparing ---- */
 
 static void pack_linear(al_text_tower *t, al_linear *linear, const al_linear_params *p)
