@@ -31,7 +31,7 @@ void align_normalize(float *x, size_t rows, size_t n)
         double squares = 0.0;
         for (size_t i = 0; i < n; i++)
             squares += (double)x[i] * (double)x[i];
-        const float length = (float)sqrt(squares);
+        const float length = sqrtf((float)squares); /* overflows where the reference's does */
         for (size_t i = 0; i < n; i++)
             x[i] /= length;
     }
@@ -230,13 +230,17 @@ static void features_pass(const al_run *run, al_arena *results, void *user)
 /* ---- the public calls ---- */
 
 static align_status start(request *q, align_context *context, const align_inputs *inputs,
-                          const align_forward_options *options, bool text, bool vision, align_error *err)
+                          const align_forward_options *options, bool text, bool vision, const void *out,
+                          align_error *err)
 {
     align_status status = ALIGN_OK;
     const align_forward_options defaults = ALIGN_FORWARD_OPTIONS_INIT;
     *q = (request){.context = context, .options = options ? *options : defaults, .text = text, .vision = vision};
-    if (!context || !inputs)
-        FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT, "no %s", context ? "inputs" : "context");
+    if (!context || !inputs || !out)
+        FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT, "NULL for the %s",
+             !context  ? "context"
+             : !inputs ? "inputs"
+                       : "output");
     if ((text && !context->model->text) || (vision && !context->model->vision))
         FAIL(err, ALIGN_ERROR_UNSUPPORTED, "this model has no %s tower",
              vision && !context->model->vision ? "vision" : "text");
@@ -253,7 +257,7 @@ align_status align_model_forward(align_context *context, const align_inputs *inp
 {
     align_status status = ALIGN_OK;
     request q;
-    TRY(start(&q, context, inputs, options, true, true, err));
+    TRY(start(&q, context, inputs, options, true, true, out, err));
     if (q.options.return_loss && (q.text_pass.batch != q.vision_pass.batch || q.text_pass.batch == 0))
         FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT,
              "return_loss: %zu texts and %zu pictures; every text needs its picture, and at least one pair",
@@ -269,7 +273,7 @@ align_status align_text_model_forward(align_context *context, const align_inputs
 {
     align_status status = ALIGN_OK;
     request q;
-    TRY(start(&q, context, inputs, options, true, false, err));
+    TRY(start(&q, context, inputs, options, true, false, out, err));
     TRY(al_context_run(context, forward_pass, &q, err));
     *out = q.out.text_model_output;
 done:
@@ -282,7 +286,7 @@ align_status align_vision_model_forward(align_context *context, const align_inpu
 {
     align_status status = ALIGN_OK;
     request q;
-    TRY(start(&q, context, inputs, options, false, true, err));
+    TRY(start(&q, context, inputs, options, false, true, out, err));
     TRY(al_context_run(context, forward_pass, &q, err));
     *out = q.out.vision_model_output;
 done:
@@ -294,7 +298,7 @@ align_status align_model_get_text_features(align_context *context, const align_i
 {
     align_status status = ALIGN_OK;
     request q;
-    TRY(start(&q, context, inputs, NULL, true, false, err));
+    TRY(start(&q, context, inputs, NULL, true, false, out, err));
     if (context->model->tower != ALIGN_TOWER_BOTH)
         FAIL(err, ALIGN_ERROR_UNSUPPORTED, "a text tower alone has no text_projection, so no text features");
     TRY(al_context_run(context, features_pass, &q, err));
@@ -308,7 +312,7 @@ align_status align_model_get_image_features(align_context *context, const align_
 {
     align_status status = ALIGN_OK;
     request q;
-    TRY(start(&q, context, inputs, NULL, false, true, err));
+    TRY(start(&q, context, inputs, NULL, false, true, out, err));
     TRY(al_context_run(context, features_pass, &q, err));
     *out = q.out.image_embeds;
 done:

@@ -11,9 +11,9 @@ align_status align_context_new(align_context **out, const align_model *model, co
 {
     const align_context_options defaults = ALIGN_CONTEXT_OPTIONS_INIT;
     align_status status = ALIGN_OK;
+    if (!out || !model)
+        return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "NULL for the %s", out ? "model" : "context");
     *out = NULL;
-    if (!model)
-        return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "no model");
     if (!options)
         options = &defaults;
     if (options->max_bytes < 0)

@@ -106,18 +106,18 @@ static align_status check_tokens(const align_text_config *config, const align_in
                  align_dtype_name(embeds->dtype));
     }
     const align_tensor *given = ids->data ? ids : embeds;
+    const char *name = ids->data ? "input_ids" : "inputs_embeds";
     pass->batch = (size_t)given->shape[0];
     pass->tokens = (size_t)given->shape[1];
     if (pass->tokens == 0)
-        FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT, "%s: no tokens: the first token's state is needed",
-             ids->data ? "input_ids" : "inputs_embeds");
+        FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT, "%s: no tokens: the first token's state is needed", name);
     if (given->shape[1] > config->max_position_embeddings)
         FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT,
-             "%" PRId64 " tokens, but max_position_embeddings is %" PRId64 ": truncate the text", given->shape[1],
-             config->max_position_embeddings);
+             "%s: %" PRId64 " tokens, but max_position_embeddings is %" PRId64 ": truncate the text", name,
+             given->shape[1], config->max_position_embeddings);
     if (config->chunk_size_feed_forward > 0 && given->shape[1] % config->chunk_size_feed_forward != 0)
         FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT,
-             "The dimension to be chunked %" PRId64 " has to be a multiple of the chunk size %" PRId64, given->shape[1],
+             "%s: %" PRId64 " tokens are not a multiple of chunk_size_feed_forward = %" PRId64, name, given->shape[1],
              config->chunk_size_feed_forward);
 done:
     return status;
