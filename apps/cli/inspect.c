@@ -96,12 +96,17 @@ static void print_types(const totals *t)
     }
 }
 
-static void print_bytes(int64_t bytes)
+/* A count with three or more digits and a decimal prefix: "6.52 k", "12.3 M", "1.9 G". */
+static void print_scaled(int64_t count, const char *unit)
 {
-    if (bytes >= 1000000)
-        printf("%.1f MB", (double)bytes / 1e6);
-    else
-        printf("%.1f kB", (double)bytes / 1e3);
+    static const char *const prefixes[] = {"", "k", "M", "G", "T"};
+    double value = (double)count;
+    size_t prefix = 0;
+    while (value >= 1000 && prefix + 1 < CLI_COUNT(prefixes)) {
+        value /= 1000;
+        prefix++;
+    }
+    printf("%.*f %s%s", prefix == 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2, value, prefixes[prefix], unit);
 }
 
 /* ---- a file ---- */
@@ -122,7 +127,7 @@ static int inspect_file(const arguments *args, const char *path)
         printf("%zu tensors (", align_tensors_count(tensors));
         print_types(&t);
         printf("), %" PRId64 " elements, ", t.elements);
-        print_bytes(t.bytes);
+        print_scaled(t.bytes, "B");
         putchar('\n');
     }
     align_tensors_free(tensors);
@@ -254,16 +259,20 @@ static void print_summary(const subject *s)
     printf("%-15s %" PRId64 " (text %" PRId64 ", vision %" PRId64 ")\n", "parameters", s->stats.parameters,
            s->stats.text_parameters, s->stats.vision_parameters);
     printf("%-15s ", "stored");
-    print_bytes(s->stats.stored_bytes);
+    print_scaled(s->stats.stored_bytes, "B");
     printf(" in %zu tensors (", align_tensors_count(align_model_state(s->model)));
     print_types(&t);
     puts(")");
-    if (tower != ALIGN_TOWER_TEXT)
-        printf("%-15s %.3g GMACs a picture of %" PRId64 " x %" PRId64 "\n", "cost", (double)s->stats.image_macs / 1e9,
-               s->image_size, s->image_size);
-    if (tower != ALIGN_TOWER_VISION)
-        printf("%-15s %.3g GMACs a text of %" PRId64 " tokens\n", tower == ALIGN_TOWER_TEXT ? "cost" : "",
-               (double)s->stats.text_macs / 1e9, s->tokens);
+    if (tower != ALIGN_TOWER_TEXT) {
+        printf("%-15s ", "cost");
+        print_scaled(s->stats.image_macs, "MACs");
+        printf(" a picture of %" PRId64 " x %" PRId64 "\n", s->image_size, s->image_size);
+    }
+    if (tower != ALIGN_TOWER_VISION) {
+        printf("%-15s ", tower == ALIGN_TOWER_TEXT ? "cost" : "");
+        print_scaled(s->stats.text_macs, "MACs");
+        printf(" a text of %" PRId64 " tokens\n", s->tokens);
+    }
     print_names("missing", report->missing, report->n_missing);
     print_names("unexpected", report->unexpected, report->n_unexpected);
     print_names("mismatched", report->mismatched, report->n_mismatched);

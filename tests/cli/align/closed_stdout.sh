@@ -1,0 +1,2 @@
+# Output that goes nowhere.
+"$ALIGN" --version >&-

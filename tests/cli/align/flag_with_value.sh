@@ -1,0 +1,2 @@
+# A flag with a value.
+"$ALIGN" embed --text cat --json=yes

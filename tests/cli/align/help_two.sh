@@ -1,0 +1,2 @@
+# Help on two commands.
+"$ALIGN" help embed decode

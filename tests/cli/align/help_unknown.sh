@@ -1,0 +1,2 @@
+# Help on what does not exist.
+"$ALIGN" help paint

@@ -1,0 +1,2 @@
+# A command mistyped.
+"$ALIGN" clasify cat.png

@@ -1,0 +1,2 @@
+# A precision of later versions.
+"$ALIGN" embed --text cat --model "$DATA/hub" --precision bf16

@@ -1,0 +1,2 @@
+# Short options do not exist.
+"$ALIGN" embed -x

@@ -1,0 +1,2 @@
+# A number of threads that cannot be.
+"$ALIGN" embed --text cat --threads=' 1'

@@ -1,0 +1,2 @@
+# A command that resembles none.
+"$ALIGN" paint

@@ -1,0 +1,2 @@
+# An option mistyped.
+"$ALIGN" classify cat.png --lables a,b

@@ -1,0 +1,2 @@
+# An option without its value, before another option.
+"$ALIGN" embed --text cat --model --json

@@ -1,0 +1,2 @@
+# An option without its value, at the end.
+"$ALIGN" embed --text

@@ -1,0 +1,2 @@
+# The version, on stdout.
+"$ALIGN" --version

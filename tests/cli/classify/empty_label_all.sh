@@ -1,0 +1,2 @@
+# An empty label.
+"$ALIGN" classify cat.png --labels ''

@@ -1,0 +1,3 @@
+# A labels file without labels.
+printf '\n \n' >labels.txt
+"$ALIGN" classify cat.png --labels-file labels.txt

@@ -1,0 +1,2 @@
+# A folder for a labels file.
+"$ALIGN" classify cat.png --labels-file /

@@ -1,0 +1,2 @@
+# No labels.
+"$ALIGN" classify cat.png

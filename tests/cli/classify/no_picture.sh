@@ -1,0 +1,2 @@
+# No picture.
+"$ALIGN" classify --labels cat,dog

@@ -1,0 +1,3 @@
+# The five best for people.
+cd "$DATA/hub"
+"$ALIGN" classify tall.png wide.jpg --labels 'cat,dog,a photo of a cat,image,the running dog,1.5' --model .

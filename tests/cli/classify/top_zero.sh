@@ -1,0 +1,2 @@
+# The best none.
+"$ALIGN" classify cat.png --labels cat --top 0

@@ -1,0 +1,2 @@
+# A type that it does not write.
+"$ALIGN" convert --output o --dtype int8

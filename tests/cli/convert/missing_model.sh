@@ -1,0 +1,2 @@
+# No model, no folder.
+"$ALIGN" convert --model none --output o; echo $?; ls

@@ -1,0 +1,2 @@
+# No output.
+"$ALIGN" convert --model m

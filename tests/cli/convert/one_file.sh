@@ -1,0 +1,2 @@
+# One file.
+"$ALIGN" convert a.bin

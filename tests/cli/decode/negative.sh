@@ -1,0 +1,2 @@
+# A negative id.
+"$ALIGN" decode -- -5

@@ -1,0 +1,2 @@
+# No ids.
+"$ALIGN" decode

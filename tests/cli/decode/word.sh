@@ -1,0 +1,2 @@
+# An id that is no number.
+"$ALIGN" decode 5 cat

@@ -1,0 +1,2 @@
+# Two things for standard output.
+"$ALIGN" embed --text cat --json --output -

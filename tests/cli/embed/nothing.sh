@@ -1,0 +1,2 @@
+# Nothing to embed.
+"$ALIGN" embed --json

@@ -1,0 +1,3 @@
+# The same as lines of numbers.
+cd "$DATA/hub"
+"$ALIGN" embed --text "a photo of a cat" "An image of the DOG, running!" "café 中" --image tall.png wide.jpg --model .

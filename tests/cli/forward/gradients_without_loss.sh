@@ -1,0 +1,2 @@
+# Gradients of nothing.
+"$ALIGN" forward --inputs i.safetensors --output o.safetensors --gradients

@@ -1,0 +1,2 @@
+# What was written, for programs.
+"$ALIGN" forward --quiet --model "$DATA/models/tiny" --inputs "$DATA/models/tiny/runs/text_features.safetensors" --output o.safetensors --json

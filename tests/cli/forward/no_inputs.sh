@@ -1,0 +1,2 @@
+# No inputs.
+"$ALIGN" forward --output o.safetensors

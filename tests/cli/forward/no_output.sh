@@ -1,0 +1,2 @@
+# No output.
+"$ALIGN" forward --inputs i.safetensors

@@ -1,0 +1,2 @@
+# The pooler belongs to the text tower.
+"$ALIGN" forward --inputs i.safetensors --output o.safetensors --no-pooler

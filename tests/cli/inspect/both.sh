@@ -1,0 +1,2 @@
+# The model named in two ways.
+"$ALIGN" inspect a --model b

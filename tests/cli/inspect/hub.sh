@@ -1,0 +1,3 @@
+# A model for people.
+cd "$DATA/hub"
+"$ALIGN" inspect .

@@ -1,0 +1,2 @@
+# What loading misses.
+"$ALIGN" inspect "$DATA/models/missing_keys" | grep "^missing"

@@ -1,0 +1,2 @@
+# What does not exist.
+"$ALIGN" inspect none

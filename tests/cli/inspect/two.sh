@@ -1,0 +1,2 @@
+# Two models.
+"$ALIGN" inspect a b

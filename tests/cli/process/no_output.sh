@@ -1,0 +1,2 @@
+# No file to write.
+"$ALIGN" process --text a

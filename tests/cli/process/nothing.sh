@@ -1,0 +1,2 @@
+# Nothing to process.
+"$ALIGN" process --output o.safetensors

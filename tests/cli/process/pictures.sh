@@ -1,0 +1,2 @@
+# Pictures alone.
+"$ALIGN" process --image "$DATA/hub/tall.png" --model "$DATA/hub" --output o.safetensors && "$ALIGN" inspect o.safetensors

@@ -1,0 +1,2 @@
+# No picture.
+"$ALIGN" similarity --text a

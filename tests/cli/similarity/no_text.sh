@@ -1,0 +1,2 @@
+# No text.
+"$ALIGN" similarity --image a.png

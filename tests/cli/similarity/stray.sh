@@ -1,0 +1,2 @@
+# A picture without its option.
+"$ALIGN" similarity a.png --text a
