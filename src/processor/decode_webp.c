@@ -1,6 +1,7 @@
 /*
- * decode_webp.c: WebP by libwebp: lossy and lossless pictures straight to RGB, of an animation the first frame on its
- * transparent black canvas. Alpha is dropped and the colour under it kept.
+ * decode_webp.c: WebP by libwebp. A still picture is an animation of one frame to its animation decoder, which, unlike
+ * the plain one, sees every kind of damage; of an animation the first frame is taken, on its transparent black canvas.
+ * Alpha is dropped and the colour under it kept.
  */
 #include "processor/image.h"
 
@@ -25,15 +26,6 @@ static int orientation_of(const WebPDemuxer *demuxer)
     return orientation;
 }
 
-static align_status decode_still(align_image *out, const al_picture *picture, align_error *err)
-{
-    const size_t line = (size_t)out->width * 3;
-    if (line > INT32_MAX ||
-        !WebPDecodeRGBInto(picture->data, picture->size, out->pixels, line * (size_t)out->height, (int)line))
-        return al_error_set(err, ALIGN_ERROR_FORMAT, "%s: WebP: the data is damaged or truncated", picture->name);
-    return ALIGN_OK;
-}
-
 static align_status decode_first_frame(align_image *out, const al_picture *picture, align_error *err)
 {
     align_status status = ALIGN_OK;
@@ -42,7 +34,7 @@ static align_status decode_first_frame(align_image *out, const al_picture *pictu
     int timestamp;
     WebPAnimDecoder *decoder = WebPAnimDecoderNew(&data, NULL);
     if (!decoder)
-        FAIL(err, ALIGN_ERROR_FORMAT, "%s: WebP: the animation is damaged", picture->name);
+        FAIL(err, ALIGN_ERROR_FORMAT, "%s: WebP: the file is damaged", picture->name);
     if (!WebPAnimDecoderGetNext(decoder, &canvas, &timestamp))
         FAIL(err, ALIGN_ERROR_FORMAT, "%s: WebP: the first frame is damaged or missing", picture->name);
     const int64_t pixels = out->height * out->width;
@@ -66,10 +58,7 @@ align_status al_webp_decode(align_image *out, int *orientation, const al_picture
     TRY(al_image_begin(out, picture, WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT),
                        WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH), err));
     *orientation = orientation_of(demuxer);
-    if (WebPDemuxGetI(demuxer, WEBP_FF_FORMAT_FLAGS) & ANIMATION_FLAG)
-        TRY(decode_first_frame(out, picture, err));
-    else
-        TRY(decode_still(out, picture, err));
+    TRY(decode_first_frame(out, picture, err));
 done:
     WebPDemuxDelete(demuxer);
     return status;
