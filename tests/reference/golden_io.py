@@ -21,7 +21,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import torch  # noqa: E402  (the environment must be set first)
-from safetensors.torch import save_file  # noqa: E402
+from safetensors.torch import save  # noqa: E402
 
 INPUT_NAMES = (
     "input_ids",
@@ -55,9 +55,20 @@ def uniform(generator, shape, low, high):
 
 
 def save_tensors(tensors, path, **metadata):
-    """Writes a safetensors file; metadata values are turned into strings."""
+    """Writes a safetensors file; metadata values are turned into strings.
+
+    safetensors writes the metadata in an order that changes from run to run; here it is sorted, so that the same
+    numbers give the same bytes.
+    """
     whole = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
-    save_file(whole, path, metadata={"format": "pt", **{key: str(value) for key, value in metadata.items()}})
+    written = save(whole, metadata={"format": "pt", **{key: str(value) for key, value in metadata.items()}})
+    size = int.from_bytes(written[:8], "little")
+    header = json.loads(written[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text + written[8 + size :])
 
 
 def save_run(folder, name, call, inputs, outputs, **flags):

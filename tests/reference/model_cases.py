@@ -133,9 +133,10 @@ def structure_cases():
 
 
 def activation_cases():
+    """Weights large enough for gelu_10 and relu6 to clip; relu2 would overflow with them."""
     for name in ACTIVATIONS:
         yield Case("act_" + name, text=dict(SMALL_TEXT, hidden_act=name), vision=dict(SMALL_VISION, hidden_act=name),
-                   tokens=5, size=(12, 12), weight_scale=3.0)
+                   tokens=5, size=(12, 12), weight_scale=1.0 if name == "relu2" else 3.0)
 
 
 def checkpoint_cases():
