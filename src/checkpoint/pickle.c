@@ -4,209 +4,20 @@
  * It knows the opcodes by which protocols 0 to 5 write None, booleans, numbers, texts, tuples, lists, dicts, globals,
  * calls and persistent ids. An opcode outside of these (classes, extensions, sets, buffers) is an error.
  */
-#include "checkpoint/pickle.h"
+#include "checkpoint/pickle_stack.h"
 
-#include "base/memory.h"
 #include "base/status.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
-enum { BLOCK_SIZE = 64 * 1024, HIGHEST_PROTOCOL = 5 };
-
-typedef struct al_pickle_block {
-    struct al_pickle_block *next;
-    size_t used, size;
-    max_align_t bytes[];
-} block;
-
-void al_pickle_init(al_pickle *p, const uint8_t *data, size_t size, const char *path)
-{
-    *p = (al_pickle){.data = data, .size = size, .path = path};
-}
-
-void al_pickle_done(al_pickle *p)
-{
-    while (p->blocks) {
-        block *next = p->blocks->next;
-        al_free(p->blocks);
-        p->blocks = next;
-    }
-    al_free(p->stack.items);
-    al_free(p->memo.items);
-    al_free(p->marks);
-    al_free(p->storages);
-    *p = (al_pickle){0};
-}
-
-void *al_pickle_alloc(al_pickle *p, size_t bytes)
-{
-    const size_t rounded = (bytes + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
-    block *b = p->blocks;
-    if (!b || b->size - b->used < rounded) {
-        const size_t size = rounded > BLOCK_SIZE ? rounded : BLOCK_SIZE;
-        b = al_calloc(1, sizeof *b + size);
-        if (!b)
-            return NULL;
-        b->size = size;
-        b->next = p->blocks;
-        p->blocks = b;
-    }
-    void *memory = (uint8_t *)b->bytes + b->used;
-    b->used += rounded;
-    return memory;
-}
-
-align_status al_pickle_new(al_pickle *p, al_pickle_kind kind, al_pickle_value **out, align_error *err)
-{
-    *out = al_pickle_alloc(p, sizeof **out);
-    if (!*out)
-        return al_error_no_memory(err, sizeof **out);
-    (*out)->kind = kind;
-    return ALIGN_OK;
-}
-
-align_status al_pickle_error(const al_pickle *p, align_error *err, const char *format, ...)
-{
-    char text[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    return al_error_set(err, ALIGN_ERROR_FORMAT, "%s: pickle, before byte %zu: %s", p->path, p->at, text);
-}
-
-const char *al_pickle_kind_name(al_pickle_kind kind)
-{
-    static const char *const names[] = {"None",   "a boolean", "an integer", "a large integer", "a float",
-                                        "a text", "bytes",     "a tuple",    "a list",          "a dict",
-                                        "a name", "a storage", "a tensor",   "a mark"};
-    return names[kind];
-}
-
-bool al_pickle_is_text(const al_pickle_value *value, const char *text)
-{
-    return value->kind == AL_PICKLE_TEXT && value->u.text.size == strlen(text) &&
-           memcmp(value->u.text.bytes, text, value->u.text.size) == 0;
-}
-
-/* ---- the program's bytes ---- */
-
-static align_status take(al_pickle *p, uint64_t size, const uint8_t **bytes, align_error *err)
-{
-    if (size > p->size - p->at)
-        return al_pickle_error(p, err, "truncated: %" PRIu64 " bytes wanted, %zu left", size, p->size - p->at);
-    *bytes = p->data + p->at;
-    p->at += (size_t)size;
-    return ALIGN_OK;
-}
-
-static align_status take_number(al_pickle *p, int size, uint64_t *value, align_error *err)
-{
-    const uint8_t *bytes;
-    const align_status status = take(p, (uint64_t)size, &bytes, err);
-    *value = 0;
-    for (int i = size - 1; status == ALIGN_OK && i >= 0; i--)
-        *value = *value << 8 | bytes[i];
-    return status;
-}
-
-/* Up to a newline, which is taken too. */
-static align_status take_line(al_pickle *p, const char **line, size_t *size, align_error *err)
-{
-    const uint8_t *start = p->data + p->at;
-    const uint8_t *end = p->at < p->size ? memchr(start, '\n', p->size - p->at) : NULL;
-    if (!end)
-        return al_pickle_error(p, err, "truncated: a line without end");
-    *line = (const char *)start;
-    *size = (size_t)(end - start);
-    p->at += *size + 1;
-    return ALIGN_OK;
-}
-
-/* ---- the stack ---- */
-
-static align_status grow(void **items, size_t *capacity, size_t need, size_t item_size, align_error *err)
-{
-    if (need <= *capacity)
-        return ALIGN_OK;
-    size_t wanted = *capacity ? *capacity * 2 : 64, bytes;
-    if (wanted < need)
-        wanted = need;
-    void *grown = al_mul(wanted, item_size, &bytes) ? al_realloc(*items, bytes) : NULL;
-    if (!grown)
-        return al_error_no_memory(err, wanted * item_size);
-    *items = grown;
-    *capacity = wanted;
-    return ALIGN_OK;
-}
-
-static align_status append(al_pickle_list *list, al_pickle_value *value, align_error *err)
-{
-    void *items = list->items;
-    const align_status status = grow(&items, &list->capacity, list->count + 1, sizeof *list->items, err);
-    list->items = items;
-    if (status == ALIGN_OK)
-        list->items[list->count++] = value;
-    return status;
-}
-
-static align_status push(al_pickle *p, al_pickle_value *value, align_error *err)
-{
-    return append(&p->stack, value, err);
-}
-
-/* The height below which the innermost mark forbids to take values. */
-static size_t floor_of(const al_pickle *p)
-{
-    return p->mark_count ? p->marks[p->mark_count - 1] : 0;
-}
-
-static align_status pop(al_pickle *p, al_pickle_value **value, align_error *err)
-{
-    if (p->stack.count <= floor_of(p))
-        return al_pickle_error(p, err, "a value is missing on the stack");
-    *value = p->stack.items[--p->stack.count];
-    return ALIGN_OK;
-}
-
-static align_status top(const al_pickle *p, al_pickle_value **value, align_error *err)
-{
-    if (p->stack.count <= floor_of(p))
-        return al_pickle_error(p, err, "a value is missing on the stack");
-    *value = p->stack.items[p->stack.count - 1];
-    return ALIGN_OK;
-}
-
-static align_status push_mark(al_pickle *p, align_error *err)
-{
-    void *marks = p->marks;
-    const align_status status = grow(&marks, &p->mark_capacity, p->mark_count + 1, sizeof *p->marks, err);
-    p->marks = marks;
-    if (status == ALIGN_OK)
-        p->marks[p->mark_count++] = p->stack.count;
-    return status;
-}
-
-/* Takes everything above the innermost mark off the stack, and the mark. items stay valid until the next push. */
-static align_status pop_mark(al_pickle *p, al_pickle_value ***items, size_t *count, align_error *err)
-{
-    if (p->mark_count == 0)
-        return al_pickle_error(p, err, "a mark is missing on the stack");
-    const size_t height = p->marks[--p->mark_count];
-    *items = p->stack.items + height;
-    *count = p->stack.count - height;
-    p->stack.count = height;
-    return ALIGN_OK;
-}
+enum { HIGHEST_PROTOCOL = 5 };
 
 /* ---- values ---- */
 
 static align_status push_new(al_pickle *p, al_pickle_kind kind, al_pickle_value **out, align_error *err)
 {
     const align_status status = al_pickle_new(p, kind, out, err);
-    return status == ALIGN_OK ? push(p, *out, err) : status;
+    return status == ALIGN_OK ? al_pickle_push(p, *out, err) : status;
 }
 
 static align_status push_kind(al_pickle *p, al_pickle_kind kind, align_error *err)
@@ -236,7 +47,7 @@ static align_status push_int(al_pickle *p, int64_t integer, align_error *err)
 static align_status push_unsigned(al_pickle *p, int size, align_error *err)
 {
     uint64_t value;
-    const align_status status = take_number(p, size, &value, err);
+    const align_status status = al_pickle_take_number(p, size, &value, err);
     return status == ALIGN_OK ? push_int(p, (int64_t)value, err) : status;
 }
 
@@ -246,9 +57,9 @@ static align_status push_counted(al_pickle *p, al_pickle_kind kind, int size_byt
     uint64_t size;
     const uint8_t *bytes;
     al_pickle_value *value;
-    align_status status = take_number(p, size_bytes, &size, err);
+    align_status status = al_pickle_take_number(p, size_bytes, &size, err);
     if (status == ALIGN_OK)
-        status = take(p, size, &bytes, err);
+        status = al_pickle_take(p, size, &bytes, err);
     if (status == ALIGN_OK)
         status = push_new(p, kind, &value, err);
     if (status == ALIGN_OK) {
@@ -282,7 +93,7 @@ static align_status push_decimal(al_pickle *p, align_error *err)
 {
     const char *line;
     size_t size;
-    const align_status status = take_line(p, &line, &size, err);
+    const align_status status = al_pickle_take_line(p, &line, &size, err);
     if (status != ALIGN_OK)
         return status;
     if (size == 2 && line[0] == '0' && (line[1] == '0' || line[1] == '1'))
@@ -308,7 +119,7 @@ static align_status push_line_text(al_pickle *p, bool quoted, align_error *err)
     const char *line;
     size_t size;
     al_pickle_value *value;
-    align_status status = take_line(p, &line, &size, err);
+    align_status status = al_pickle_take_line(p, &line, &size, err);
     if (status != ALIGN_OK)
         return status;
     if (quoted) {
@@ -358,23 +169,22 @@ static align_status collect(al_pickle *p, al_pickle_kind kind, al_pickle_value *
     align_status status = al_pickle_new(p, kind, &value, err);
     if (status == ALIGN_OK)
         status = extend(p, value, items, count, err);
-    return status == ALIGN_OK ? push(p, value, err) : status;
+    return status == ALIGN_OK ? al_pickle_push(p, value, err) : status;
 }
 
 static align_status collect_marked(al_pickle *p, al_pickle_kind kind, align_error *err)
 {
     al_pickle_value **items;
     size_t count;
-    const align_status status = pop_mark(p, &items, &count, err);
+    const align_status status = al_pickle_pop_mark(p, &items, &count, err);
     return status == ALIGN_OK ? collect(p, kind, items, count, err) : status;
 }
 
 static align_status collect_last(al_pickle *p, size_t count, align_error *err)
 {
-    if (p->stack.count - floor_of(p) < count)
-        return al_pickle_error(p, err, "a value is missing on the stack");
-    p->stack.count -= count;
-    return collect(p, AL_PICKLE_TUPLE, p->stack.items + p->stack.count, count, err);
+    al_pickle_value **items;
+    const align_status status = al_pickle_pop_many(p, count, &items, err);
+    return status == ALIGN_OK ? collect(p, AL_PICKLE_TUPLE, items, count, err) : status;
 }
 
 /* APPEND(S) and SETITEM(S): count values, already off the stack, go into the list or dict now on top. */
@@ -382,7 +192,7 @@ static align_status extend_top(al_pickle *p, al_pickle_kind kind, al_pickle_valu
                                align_error *err)
 {
     al_pickle_value *target;
-    const align_status status = top(p, &target, err);
+    const align_status status = al_pickle_top(p, &target, err);
     if (status != ALIGN_OK)
         return status;
     if (target->kind != kind)
@@ -397,16 +207,15 @@ static align_status extend_marked(al_pickle *p, al_pickle_kind kind, align_error
 {
     al_pickle_value **items;
     size_t count;
-    const align_status status = pop_mark(p, &items, &count, err);
+    const align_status status = al_pickle_pop_mark(p, &items, &count, err);
     return status == ALIGN_OK ? extend_top(p, kind, items, count, err) : status;
 }
 
 static align_status extend_last(al_pickle *p, al_pickle_kind kind, size_t count, align_error *err)
 {
-    if (p->stack.count - floor_of(p) < count)
-        return al_pickle_error(p, err, "a value is missing on the stack");
-    p->stack.count -= count;
-    return extend_top(p, kind, p->stack.items + p->stack.count, count, err);
+    al_pickle_value **items;
+    const align_status status = al_pickle_pop_many(p, count, &items, err);
+    return status == ALIGN_OK ? extend_top(p, kind, items, count, err) : status;
 }
 
 /* ---- the memo ---- */
@@ -415,11 +224,11 @@ static align_status extend_last(al_pickle *p, al_pickle_kind kind, size_t count,
 static align_status put_memo(al_pickle *p, uint64_t index, align_error *err)
 {
     al_pickle_value *value;
-    align_status status = top(p, &value, err);
+    align_status status = al_pickle_top(p, &value, err);
     if (status == ALIGN_OK && index >= p->at)
         status = al_pickle_error(p, err, "memo number %" PRIu64 " is too large", index);
     while (status == ALIGN_OK && p->memo.count <= index)
-        status = append(&p->memo, NULL, err);
+        status = al_pickle_append(&p->memo, NULL, err);
     if (status == ALIGN_OK)
         p->memo.items[index] = value;
     return status;
@@ -429,7 +238,7 @@ static align_status get_memo(al_pickle *p, uint64_t index, align_error *err)
 {
     if (index >= p->memo.count || !p->memo.items[index])
         return al_pickle_error(p, err, "memo number %" PRIu64 " was never set", index);
-    return push(p, p->memo.items[index], err);
+    return al_pickle_push(p, p->memo.items[index], err);
 }
 
 /* PUT, GET and their binary forms; size_bytes 0: a decimal line. */
@@ -439,12 +248,12 @@ static align_status use_memo(al_pickle *p, int size_bytes, align_status (*use)(a
     uint64_t index = 0;
     align_status status;
     if (size_bytes) {
-        status = take_number(p, size_bytes, &index, err);
+        status = al_pickle_take_number(p, size_bytes, &index, err);
     } else {
         al_pickle_value *number;
         status = push_decimal(p, err);
         if (status == ALIGN_OK)
-            status = pop(p, &number, err);
+            status = al_pickle_pop(p, &number, err);
         if (status == ALIGN_OK)
             index = number->kind == AL_PICKLE_INT ? (uint64_t)number->u.integer : number->u.truth;
     }
@@ -458,55 +267,55 @@ static align_status global_by_lines(al_pickle *p, align_error *err)
     const char *module, *name;
     size_t module_size, name_size;
     al_pickle_value *value;
-    align_status status = take_line(p, &module, &module_size, err);
+    align_status status = al_pickle_take_line(p, &module, &module_size, err);
     if (status == ALIGN_OK)
-        status = take_line(p, &name, &name_size, err);
+        status = al_pickle_take_line(p, &name, &name_size, err);
     if (status == ALIGN_OK)
         status = al_torch_find_global(p, module, module_size, name, name_size, &value, err);
-    return status == ALIGN_OK ? push(p, value, err) : status;
+    return status == ALIGN_OK ? al_pickle_push(p, value, err) : status;
 }
 
 static align_status global_by_stack(al_pickle *p, align_error *err)
 {
     al_pickle_value *module, *name, *value;
-    align_status status = pop(p, &name, err);
+    align_status status = al_pickle_pop(p, &name, err);
     if (status == ALIGN_OK)
-        status = pop(p, &module, err);
+        status = al_pickle_pop(p, &module, err);
     if (status == ALIGN_OK && (module->kind != AL_PICKLE_TEXT || name->kind != AL_PICKLE_TEXT))
         status = al_pickle_error(p, err, "a global's name is not a text");
     if (status == ALIGN_OK)
         status = al_torch_find_global(p, module->u.text.bytes, module->u.text.size, name->u.text.bytes,
                                       name->u.text.size, &value, err);
-    return status == ALIGN_OK ? push(p, value, err) : status;
+    return status == ALIGN_OK ? al_pickle_push(p, value, err) : status;
 }
 
 static align_status reduce(al_pickle *p, align_error *err)
 {
     al_pickle_value *function, *arguments, *value;
-    align_status status = pop(p, &arguments, err);
+    align_status status = al_pickle_pop(p, &arguments, err);
     if (status == ALIGN_OK)
-        status = pop(p, &function, err);
+        status = al_pickle_pop(p, &function, err);
     if (status == ALIGN_OK)
         status = al_torch_call(p, function, arguments, &value, err);
-    return status == ALIGN_OK ? push(p, value, err) : status;
+    return status == ALIGN_OK ? al_pickle_push(p, value, err) : status;
 }
 
 static align_status persistent(al_pickle *p, align_error *err)
 {
     al_pickle_value *id, *value;
-    align_status status = pop(p, &id, err);
+    align_status status = al_pickle_pop(p, &id, err);
     if (status == ALIGN_OK)
         status = al_torch_persistent(p, id, &value, err);
-    return status == ALIGN_OK ? push(p, value, err) : status;
+    return status == ALIGN_OK ? al_pickle_push(p, value, err) : status;
 }
 
 /* An OrderedDict's attributes: a state dict's _metadata, which holds versions of modules and is not needed. */
 static align_status build(al_pickle *p, align_error *err)
 {
     al_pickle_value *state, *object;
-    align_status status = pop(p, &state, err);
+    align_status status = al_pickle_pop(p, &state, err);
     if (status == ALIGN_OK)
-        status = top(p, &object, err);
+        status = al_pickle_top(p, &object, err);
     if (status == ALIGN_OK && (object->kind != AL_PICKLE_DICT || state->kind != AL_PICKLE_DICT))
         status = al_pickle_error(p, err, "attributes may only be a dict's and given as a dict, found %s given as %s",
                                  al_pickle_kind_name(object->kind), al_pickle_kind_name(state->kind));
@@ -533,7 +342,7 @@ static align_status step_value(al_pickle *p, int opcode, bool *known, align_erro
     case 'L':
         return push_decimal(p, err);
     case 'J':
-        status = take_number(p, 4, &number, err);
+        status = al_pickle_take_number(p, 4, &number, err);
         return status == ALIGN_OK ? push_int(p, (int32_t)(uint32_t)number, err) : status;
     case 'K':
         return push_unsigned(p, 1, err);
@@ -544,10 +353,10 @@ static align_status step_value(al_pickle *p, int opcode, bool *known, align_erro
     case 0x8B:
         return push_long(p, 4, err);
     case 'F':
-        status = take_line(p, &line, &size, err);
+        status = al_pickle_take_line(p, &line, &size, err);
         return status == ALIGN_OK ? push_kind(p, AL_PICKLE_FLOAT, err) : status;
     case 'G':
-        status = take(p, 8, &skipped, err);
+        status = al_pickle_take(p, 8, &skipped, err);
         return status == ALIGN_OK ? push_kind(p, AL_PICKLE_FLOAT, err) : status;
     case 'S':
         return push_line_text(p, true, err);
@@ -584,17 +393,17 @@ static align_status step_structure(al_pickle *p, int opcode, bool *known, align_
     align_status status;
     switch (opcode) {
     case '(':
-        return push_mark(p, err);
+        return al_pickle_push_mark(p, err);
     case '0':
         /* On a mark, POP takes the mark. */
-        if (p->mark_count && p->stack.count == floor_of(p))
-            return pop_mark(p, &items, &count, err);
-        return pop(p, &value, err);
+        if (p->mark_count && al_pickle_above_mark(p) == 0)
+            return al_pickle_pop_mark(p, &items, &count, err);
+        return al_pickle_pop(p, &value, err);
     case '1':
-        return pop_mark(p, &items, &count, err);
+        return al_pickle_pop_mark(p, &items, &count, err);
     case '2':
-        status = top(p, &value, err);
-        return status == ALIGN_OK ? push(p, value, err) : status;
+        status = al_pickle_top(p, &value, err);
+        return status == ALIGN_OK ? al_pickle_push(p, value, err) : status;
     case ']':
         return push_kind(p, AL_PICKLE_LIST, err);
     case '}':
@@ -631,12 +440,12 @@ static align_status step_control(al_pickle *p, int opcode, align_error *err)
     align_status status;
     switch (opcode) {
     case 0x80:
-        status = take(p, 1, &bytes, err);
+        status = al_pickle_take(p, 1, &bytes, err);
         if (status == ALIGN_OK && *bytes > HIGHEST_PROTOCOL)
             status = al_pickle_error(p, err, "protocol %d, expected at most %d", *bytes, HIGHEST_PROTOCOL);
         return status;
     case 0x95: /* FRAME: how much to read ahead; all is there already */
-        return take(p, 8, &bytes, err);
+        return al_pickle_take(p, 8, &bytes, err);
     case 'p':
         return use_memo(p, 0, put_memo, err);
     case 'q':
@@ -667,11 +476,11 @@ align_status al_pickle_load(al_pickle *p, al_pickle_value **root, align_error *e
     p->stack.count = p->memo.count = p->mark_count = 0;
     for (;;) {
         const uint8_t *opcode;
-        align_status status = take(p, 1, &opcode, err);
+        align_status status = al_pickle_take(p, 1, &opcode, err);
         if (status != ALIGN_OK)
             return status;
         if (*opcode == '.')
-            return pop(p, root, err);
+            return al_pickle_pop(p, root, err);
         bool known = true;
         status = step_value(p, *opcode, &known, err);
         if (status == ALIGN_OK && !known) {

@@ -7,9 +7,8 @@
  *     torch._utils._rebuild_tensor_v2(storage, offset, size, stride, ...)  a tensor
  *     torch._utils._rebuild_parameter(tensor, requires_grad, hooks)        that tensor
  */
-#include "base/memory.h"
 #include "base/status.h"
-#include "checkpoint/pickle.h"
+#include "checkpoint/pickle_stack.h"
 
 #include <string.h>
 
@@ -63,16 +62,13 @@ align_status al_torch_find_global(al_pickle *p, const char *module, size_t modul
 
 static align_status remember_storage(al_pickle *p, al_torch_storage *storage, align_error *err)
 {
-    if (p->storage_count == p->storage_capacity) {
-        const size_t capacity = p->storage_capacity ? p->storage_capacity * 2 : 64;
-        al_torch_storage **storages = al_realloc(p->storages, capacity * sizeof *storages);
-        if (!storages)
-            return al_error_no_memory(err, capacity * sizeof *storages);
-        p->storages = storages;
-        p->storage_capacity = capacity;
-    }
-    p->storages[p->storage_count++] = storage;
-    return ALIGN_OK;
+    void *storages = p->storages;
+    const align_status status =
+        al_pickle_grow(&storages, &p->storage_capacity, p->storage_count + 1, sizeof *p->storages, err);
+    p->storages = storages;
+    if (status == ALIGN_OK)
+        p->storages[p->storage_count++] = storage;
+    return status;
 }
 
 align_status al_torch_persistent(al_pickle *p, const al_pickle_value *id, al_pickle_value **out, align_error *err)
