@@ -5,6 +5,7 @@
 #include "cli.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct arguments {
     cli_common common;
@@ -25,6 +26,8 @@ static int check_output(const cli_command *self, const arguments *args)
     if (strcmp(args->output, "-") == 0) {
         if (args->common.json)
             return cli_usage_error(self, "--json and --output - both want standard output");
+        if (isatty(STDOUT_FILENO))
+            return cli_usage_error(self, "--output - writes bytes that are not for a terminal");
         return CLI_PROCEED;
     }
     if (!cli_has_suffix(args->output, ".npy") && !cli_has_suffix(args->output, ".safetensors"))

@@ -171,17 +171,64 @@ static const char *class_name(align_tower tower)
                                          : "AlignModel";
 }
 
-static align_status config_json(const align_model *model, char **text, align_error *err)
+static align_status parse_config(json_t **out, char *text, align_status status)
 {
-    const align_config *config = align_model_config(model);
+    *out = status == ALIGN_OK ? json_loads(text, 0, NULL) : NULL;
+    align_free(text);
+    return status;
+}
+
+static align_status text_config_json(const align_model *model, json_t **out, align_error *err)
+{
+    char *text = NULL;
+    align_status status = align_text_config_to_json(&align_model_config(model)->text_config, &text, err);
+    return parse_config(out, text, status);
+}
+
+static align_status vision_config_json(const align_model *model, json_t **out, align_error *err)
+{
+    char *text = NULL;
+    align_status status = align_vision_config_to_json(&align_model_config(model)->vision_config, &text, err);
+    return parse_config(out, text, status);
+}
+
+/* The config with its towers' configs in full: a saved AlignConfig leaves out what is at its default. */
+static align_status full_config_json(const align_model *model, json_t **out, align_error *err)
+{
+    char *text = NULL;
+    json_t *text_config = NULL, *vision_config = NULL;
+    align_status status = align_config_to_json(align_model_config(model), &text, err);
+    status = parse_config(out, text, status);
+    if (status == ALIGN_OK)
+        status = text_config_json(model, &text_config, err);
+    if (status == ALIGN_OK)
+        status = vision_config_json(model, &vision_config, err);
+    json_object_set_new(*out, "text_config", text_config);
+    json_object_set_new(*out, "vision_config", vision_config);
+    return status;
+}
+
+static align_status config_json(const align_model *model, json_t **out, align_error *err)
+{
     switch (align_model_tower(model)) {
     case ALIGN_TOWER_TEXT:
-        return align_text_config_to_json(&config->text_config, text, err);
+        return text_config_json(model, out, err);
     case ALIGN_TOWER_VISION:
-        return align_vision_config_to_json(&config->vision_config, text, err);
+        return vision_config_json(model, out, err);
     default:
-        return align_config_to_json(config, text, err);
+        return full_config_json(model, out, err);
     }
+}
+
+/* {"F32": 64, "I64": 6} */
+static json_t *json_types(const align_tensors *tensors)
+{
+    json_t *types = json_object();
+    totals t = count_totals(tensors);
+    for (int type = 0; type < ALIGN_DTYPE_COUNT; type++)
+        if (t.of_type[type] > 0)
+            json_object_set_new(types, align_dtype_name((align_dtype)type), json_integer((json_int_t)t.of_type[type]));
+    return types;
 }
 
 static json_t *json_names(const char *const *names, size_t n)
@@ -194,24 +241,30 @@ static json_t *json_names(const char *const *names, size_t n)
 
 static int print_json(const subject *s)
 {
-    char *text = NULL;
+    json_t *config = NULL;
     align_error err = ALIGN_ERROR_INIT;
-    if (config_json(s->model, &text, &err) != ALIGN_OK)
+    if (config_json(s->model, &config, &err) != ALIGN_OK) {
+        json_decref(config);
         return cli_fail("%s", err.message);
+    }
     const align_load_report *report = align_model_report(s->model);
     const align_model_stats *stats = &s->stats;
-    json_t *config = json_loads(text, 0, NULL);
-    align_free(text);
-    cli_print_json(json_pack("{s:o, s:s, s:o, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "path",
-                             cli_json_text(s->path), "class", class_name(align_model_tower(s->model)), "config", config,
-                             "parameters", "total", (json_int_t)stats->parameters, "text",
-                             (json_int_t)stats->text_parameters, "vision", (json_int_t)stats->vision_parameters,
-                             "stored_bytes", (json_int_t)stats->stored_bytes, "image_size", (json_int_t)s->image_size,
-                             "tokens", (json_int_t)s->tokens, "image_macs", (json_int_t)stats->image_macs, "text_macs",
-                             (json_int_t)stats->text_macs, "missing", json_names(report->missing, report->n_missing),
-                             "unexpected", json_names(report->unexpected, report->n_unexpected), "mismatched",
-                             json_names(report->mismatched, report->n_mismatched), "tensors",
-                             cli_json_tensors(align_model_state(s->model))));
+    const align_tensors *state = align_model_state(s->model);
+    json_t *object = json_pack("{s:o, s:s, s:o}", "path", cli_json_text(s->path), "class",
+                               class_name(align_model_tower(s->model)), "config", config);
+    json_t *sizes = json_pack(
+        "{s:{s:I, s:I, s:I}, s:I, s:o, s:I, s:I, s:I, s:I}", "parameters", "total", (json_int_t)stats->parameters,
+        "text", (json_int_t)stats->text_parameters, "vision", (json_int_t)stats->vision_parameters, "stored_bytes",
+        (json_int_t)stats->stored_bytes, "dtypes", json_types(state), "image_size", (json_int_t)s->image_size, "tokens",
+        (json_int_t)s->tokens, "image_macs", (json_int_t)stats->image_macs, "text_macs", (json_int_t)stats->text_macs);
+    json_t *lists = json_pack("{s:o, s:o, s:o, s:o}", "missing", json_names(report->missing, report->n_missing),
+                              "unexpected", json_names(report->unexpected, report->n_unexpected), "mismatched",
+                              json_names(report->mismatched, report->n_mismatched), "tensors", cli_json_tensors(state));
+    json_object_update(object, sizes);
+    json_object_update(object, lists);
+    json_decref(sizes);
+    json_decref(lists);
+    cli_print_json(object);
     return CLI_DONE;
 }
 

@@ -34,11 +34,17 @@ static char *program_folder(void)
     return cli_format("%s", path);
 }
 
-char *cli_model_folder(const cli_common *common)
+/* A copy of the name if there is such a thing. */
+static char *named_model(const char *name)
 {
-    const char *named = common->model ? common->model : getenv("ALIGN_MODEL");
-    if (named && *named)
-        return cli_format("%s", named);
+    if (access(name, F_OK) == 0)
+        return cli_format("%s", name);
+    cli_fail("%s: there is no such model folder (names of the hub are not in this version)", name);
+    return NULL;
+}
+
+static char *shipped_model(void)
+{
     char *program = program_folder();
     char *places[] = {
         cli_format("%s", ALIGN_SOURCE_MODELS "/emoji"),
@@ -57,6 +63,12 @@ char *cli_model_folder(const cli_common *common)
     if (!found)
         cli_fail("the model that ships was not found: name a model folder with --model or ALIGN_MODEL");
     return found;
+}
+
+char *cli_model_folder(const cli_common *common)
+{
+    const char *name = common->model ? common->model : getenv("ALIGN_MODEL");
+    return name && *name ? named_model(name) : shipped_model();
 }
 
 align_tower cli_model_tower(const char *folder)
