@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-const al_kernels *al_kernels_get(void)
+/* The table in use: weights are packed for it, so it never changes once it is chosen. */
+static const al_kernels *_Atomic chosen;
+
+static const al_kernels *choose(void)
 {
-    /* Best first; the last one runs anywhere. Asking is cheap enough to need no memory of the answer. */
+    /* Best first; the last one runs anywhere. */
     const struct {
         const al_kernels *kernels;
         int runs;
@@ -24,6 +27,14 @@ const al_kernels *al_kernels_get(void)
         if (table[i].runs && (!wanted || !*wanted || !strcmp(wanted, table[i].kernels->isa)))
             return table[i].kernels;
     return NULL;
+}
+
+const al_kernels *al_kernels_get(void)
+{
+    const al_kernels *kernels = chosen;
+    if (!kernels)
+        chosen = kernels = choose(); /* two threads may both choose: they choose the same */
+    return kernels;
 }
 
 const char *align_isa(void)

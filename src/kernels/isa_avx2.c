@@ -1,16 +1,16 @@
 /* isa_avx2.c: the templates in the words of simd_avx2.h. Only this file is compiled with that instruction set's flags.
  */
-#if defined(__x86_64__)
 #include "kernels/kernels.h"
 
+#if defined(__x86_64__)
 #include "kernels/simd_avx2.h"
-/* the words first, then what is written in them */
+
+/* After the words, what is written in them. */
 #include "kernels/math.inc.h"
 
 #include "kernels/gemm.inc.h"
 
 #include "kernels/depthwise.inc.h"
-
 #include "kernels/vector.inc.h"
 
 const al_kernels al_kernels_avx2 = {

@@ -92,7 +92,7 @@ typedef struct al_kernels {
 
 /*
  * The best table this machine can run, or the one that ALIGN_ISA in the environment names; NULL if the machine cannot
- * run that one.
+ * run that one. The first answer stands for the life of the process.
  */
 const al_kernels *al_kernels_get(void);
 
