@@ -167,8 +167,9 @@ ALIGN_API align_status align_vision_config_save_pretrained(const align_vision_co
 ALIGN_API align_status align_config_save_pretrained(const align_config *config, const char *folder, align_error *err);
 
 /*
- * Whether a model can be built: sizes positive and within limits, heads divide the hidden size, activations known,
- * lists of equal length, strides 1 or 2, pooling_type mean or max, ... INVALID_ARGUMENT names the key and its value.
+ * Whether a model can be built: sizes positive and within limits, heads divide the hidden size, activations known, no
+ * list shorter than in_channels, widths that fit from stage to stage, strides 1 or 2, pooling_type mean or max, ...
+ * INVALID_ARGUMENT names the key and its value.
  * align_config_validate also asks that projection_dim is the vision tower's width (the reference fails only in
  * forward).
  */

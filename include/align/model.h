@@ -45,7 +45,9 @@ typedef struct align_load_options {
 /*
  * X.from_pretrained(folder): config.json and the weights beside it, in any form align_tensors_open_pretrained knows.
  * Old key spellings (gamma, beta, a leading "align.") are understood. Tensors of f32, f16 or bf16 are computed with in
- * f32. Missing tensors are initialised, unexpected ones ignored: see align_model_report.
+ * f32 and kept as they are; F64 becomes F32. Missing tensors are initialised, unexpected ones ignored: see
+ * align_model_report. A tower alone finds its weights in a full checkpoint too (the reference leaves it at random
+ * values); the other tower's are then not called unexpected.
  * Errors: those of the config and the checkpoint; MISMATCH naming every tensor whose shape differs.
  */
 ALIGN_API align_status align_model_from_pretrained(align_model **out, const char *folder,
@@ -76,8 +78,9 @@ ALIGN_API align_tower align_model_tower(const align_model *model);
 /* state_dict(), in the reference's order. Owned by the model. */
 ALIGN_API const align_tensors *align_model_state(const align_model *model);
 
-/* What loading found: keys missing from the checkpoint (initialised), unexpected in it (ignored), and of another shape
- * (initialised, only with ignore_mismatched_sizes). Owned by the model. */
+/* What loading found: keys missing from the checkpoint (initialised) and unexpected in it (ignored), both sorted, and
+ * those of another shape (initialised, only with ignore_mismatched_sizes), in the checkpoint's order. Empty for a model
+ * made from a config. Owned by the model. */
 typedef struct align_load_report {
     size_t n_missing, n_unexpected, n_mismatched;
     const char *const *missing;

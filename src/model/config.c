@@ -1,11 +1,12 @@
 /*
- * config.c: the config structs as values: defaults, copies, and the sizes EfficientNet derives from them. Reading and
- * writing JSON is config_json.c, judging values config_validate.c.
+ * config.c: the config structs as values: defaults, copies, and the sizes EfficientNet derives from them. JSON is read
+ * in config_read.c and written in config_write.c; values are judged in config_validate.c.
  */
 #include <align/config.h>
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "model/argument.h"
 #include "model/extra.h"
 
 #include <math.h>
@@ -43,6 +44,9 @@ static const struct {
 
 align_status align_activation_from_name(align_activation *out, const char *name, align_error *err)
 {
+    const align_status status = al_need(name, "activation", err);
+    if (status != ALIGN_OK)
+        return status;
     for (size_t i = 0; i < COUNT(activations); i++)
         if (strcmp(activations[i].name, name) == 0) {
             *out = activations[i].activation;

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "checkpoint/json.h"
+#include "model/argument.h"
 #include "model/config_fields.h"
 #include "model/extra.h"
 
@@ -321,6 +322,7 @@ static align_status read_json(void *config, root_reader reader, const char *json
     align_status status = ALIGN_OK;
     json_t *tree = NULL;
     al_json_object root;
+    TRY(al_need(json, "JSON text", err));
     TRY(al_json_parse(&tree, json, length, source, err));
     TRY(al_json_root(&root, tree, source, err));
     TRY(reader(config, &root, err));
@@ -334,7 +336,9 @@ static align_status read_file(void *config, root_reader reader, const char *path
     align_status status = ALIGN_OK;
     json_t *tree = NULL;
     al_json_object root;
-    char *file = al_is_folder(path) ? al_join_path(path, "config.json") : al_strdup(path);
+    char *file = NULL;
+    TRY(al_need(path, "path", err));
+    file = al_is_folder(path) ? al_join_path(path, "config.json") : al_strdup(path);
     if (!file) {
         status = al_error_no_memory(err, strlen(path));
         goto done;

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "checkpoint/json.h"
+#include "model/argument.h"
 #include "model/config_fields.h"
 #include "model/extra.h"
 
@@ -325,7 +326,9 @@ done:
 static align_status save_text(char *json, const char *folder, align_error *err)
 {
     align_status status = ALIGN_OK;
-    char *path = al_join_path(folder, "config.json");
+    char *path = NULL;
+    TRY(al_need(folder, "folder", err));
+    path = al_join_path(folder, "config.json");
     if (!path) {
         status = al_error_no_memory(err, strlen(folder));
         goto done;

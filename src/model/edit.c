@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/tensor.h"
+#include "model/argument.h"
 #include "model/init.h"
 #include "model/load.h"
 #include "model/pruning.h"
@@ -14,11 +15,17 @@ static const char *text_prefix(const align_model *model)
     return model->tower == ALIGN_TOWER_BOTH ? "text_model." : "";
 }
 
-static align_status need_text(const align_model *model, const char *what, align_error *err)
+/* What both edits ask: a place for the result, and a model with a text tower. */
+static align_status start(align_model **out, const align_model *model, const char *what, align_error *err)
 {
-    if (model->tower != ALIGN_TOWER_VISION)
-        return ALIGN_OK;
-    return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "%s: a vision model has no text tower", what);
+    align_status status = ALIGN_OK;
+    TRY(al_need(out, "model", err));
+    *out = NULL;
+    TRY(al_need(model, "model", err));
+    if (model->tower == ALIGN_TOWER_VISION)
+        FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT, "%s: a vision model has no text tower", what);
+done:
+    return status;
 }
 
 /* Views of all tensors of a model, so that some can be replaced. */
@@ -91,8 +98,7 @@ align_status align_model_resize_token_embeddings(align_model **out, const align_
     align_config config = {0};
     align_tensors *state = NULL;
     char name[64];
-    *out = NULL;
-    TRY(need_text(model, "resize_token_embeddings", err));
+    TRY(start(out, model, "resize_token_embeddings", err));
     if (n < 1)
         FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT, "resize_token_embeddings: expected at least 1 row, found %" PRId64, n);
     TRY(align_config_copy(&config, &model->config, err));
@@ -206,9 +212,8 @@ align_status align_model_prune_heads(align_model **out, const align_model *model
     align_tensors *state = NULL;
     head_choice choice = {0};
     bool *pruned = NULL;
+    TRY(start(out, model, "prune_heads", err));
     const align_text_config *text = &model->config.text_config;
-    *out = NULL;
-    TRY(need_text(model, "prune_heads", err));
     if (layer < 0 || layer >= text->num_hidden_layers)
         FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT, "prune_heads: expected a layer from 0 to %" PRId64 ", found %" PRId64,
              text->num_hidden_layers - 1, layer);

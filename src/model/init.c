@@ -41,6 +41,8 @@ static double next_uniform(uint64_t *state)
 static double natural_log(double x)
 {
     static const double ln2 = 0x1.62E42FEFA39EFp-1;
+    static const double series[] = {1.0 / 23, 1.0 / 21, 1.0 / 19, 1.0 / 17, 1.0 / 15, 1.0 / 13,
+                                    1.0 / 11, 1.0 / 9,  1.0 / 7,  1.0 / 5,  1.0 / 3,  1.0};
     int e;
     double m = frexp(x, &e);
     if (m < 0.70710678118654752) {
@@ -49,8 +51,8 @@ static double natural_log(double x)
     }
     const double t = (m - 1) / (m + 1), t2 = t * t;
     double sum = 0;
-    for (int k = 23; k >= 1; k -= 2)
-        sum = sum * t2 + 1.0 / k;
+    for (size_t k = 0; k < sizeof series / sizeof *series; k++)
+        sum = sum * t2 + series[k];
     return 2 * t * sum + e * ln2;
 }
 

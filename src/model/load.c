@@ -1,240 +1,15 @@
-/*
- * load.c: from_pretrained, from_config and from_tensors.
- *
- * Keys are matched as the reference matches them: "beta" is read as "bias", else "gamma" as "weight"; if any key begins
- * with "align", every key is expected with "align." before it. One difference is wanted: a tower alone is found in a
- * full checkpoint by its prefix "text_model." or "vision_model." (the reference would leave it at random values), and
- * what lies outside that prefix is then no business of the tower's and not reported as unexpected.
- */
+/* load.c: from_pretrained, from_config and from_tensors. Which key is which is load_keys.c. */
 #include "model/load.h"
 
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/tensor.h"
 #include "checkpoint/buffer.h"
+#include "model/argument.h"
 #include "model/init.h"
+#include "model/load_keys.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-/* ---- keys of the checkpoint ---- */
-
-typedef enum fate { FATE_UNUSED = 0, FATE_USED, FATE_MISMATCHED } fate;
-
-typedef struct file_key {
-    const char *name; /* after renaming; the collection's own string or owned */
-    char *owned;
-    size_t index;
-    fate fate;
-} file_key;
-
-typedef struct key_table {
-    const align_tensors *tensors;
-    size_t count;
-    file_key *keys;   /* sorted by name */
-    char prefix[32];  /* of every expected key: "", "align.", "align.text_model.", ... */
-    bool tower_found; /* prefix ends in a tower's */
-} key_table;
-
-/* The text with every old replaced; NULL without memory. */
-static char *replace_all(const char *text, const char *old, const char *new)
-{
-    const size_t old_length = strlen(old);
-    al_buffer out = {0};
-    for (const char *hit; (hit = strstr(text, old)); text = hit + old_length) {
-        al_buffer_put(&out, text, (size_t)(hit - text));
-        al_buffer_puts(&out, new);
-    }
-    al_buffer_puts(&out, text);
-    if (al_buffer_check(&out, NULL) == ALIGN_OK && out.data)
-        return out.data;
-    al_buffer_done(&out);
-    return NULL;
-}
-
-static align_status rename_key(file_key *key, const char *name, align_error *err)
-{
-    key->name = name;
-    if (strstr(name, "beta"))
-        key->name = key->owned = replace_all(name, "beta", "bias");
-    else if (strstr(name, "gamma"))
-        key->name = key->owned = replace_all(name, "gamma", "weight");
-    return key->name ? ALIGN_OK : al_error_no_memory(err, strlen(name));
-}
-
-/* By name; of two with one name the renamed one is first and found, as in the reference. */
-static int compare_keys(const void *a, const void *b)
-{
-    const file_key *x = a, *y = b;
-    const int order = strcmp(x->name, y->name);
-    return order ? order : (y->owned != NULL) - (x->owned != NULL);
-}
-
-/* The first key not below name. */
-static size_t lower_bound(const key_table *table, const char *name)
-{
-    size_t low = 0, high = table->count;
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        if (strcmp(table->keys[middle].name, name) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static bool begins_with(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
-static bool any_begins_with(const key_table *table, const char *prefix)
-{
-    const size_t i = lower_bound(table, prefix);
-    return i < table->count && begins_with(table->keys[i].name, prefix);
-}
-
-static file_key *find_key(const key_table *table, const char *name)
-{
-    const size_t i = lower_bound(table, name);
-    return i < table->count && strcmp(table->keys[i].name, name) == 0 ? &table->keys[i] : NULL;
-}
-
-static void choose_prefix(key_table *table, align_tower tower)
-{
-    static const char *const towers[] = {
-        [ALIGN_TOWER_BOTH] = "", [ALIGN_TOWER_TEXT] = "text_model.", [ALIGN_TOWER_VISION] = "vision_model."};
-    char tower_prefix[sizeof table->prefix];
-    strcpy(table->prefix, any_begins_with(table, "align") ? "align." : "");
-    strcpy(tower_prefix, table->prefix);
-    strcat(tower_prefix, towers[tower]);
-    table->tower_found = tower != ALIGN_TOWER_BOTH && any_begins_with(table, tower_prefix);
-    if (table->tower_found)
-        strcpy(table->prefix, tower_prefix);
-}
-
-static void key_table_done(key_table *table)
-{
-    for (size_t i = 0; i < table->count; i++)
-        al_free(table->keys[i].owned);
-    al_free(table->keys);
-    *table = (key_table){0};
-}
-
-static align_status key_table_init(key_table *table, const align_tensors *tensors, align_tower tower, align_error *err)
-{
-    align_status status = ALIGN_OK;
-    const size_t count = tensors ? align_tensors_count(tensors) : 0;
-    *table = (key_table){.tensors = tensors};
-    table->keys = al_calloc(count, sizeof *table->keys);
-    if (!table->keys) {
-        status = al_error_no_memory(err, count * sizeof *table->keys);
-        goto done;
-    }
-    for (size_t i = 0; i < count; i++) {
-        table->keys[i].index = i;
-        TRY(rename_key(&table->keys[i], align_tensors_name(tensors, i), err));
-        table->count++;
-    }
-    if (count)
-        qsort(table->keys, count, sizeof *table->keys, compare_keys);
-    choose_prefix(table, tower);
-done:
-    if (status != ALIGN_OK)
-        key_table_done(table);
-    return status;
-}
-
-/* ---- the report ---- */
-
-typedef struct name_list {
-    char **names;
-    size_t count, capacity;
-} name_list;
-
-static void name_list_free(const char *const *names, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        al_free((void *)(uintptr_t)names[i]);
-    al_free((void *)(uintptr_t)names);
-}
-
-static align_status name_list_add(name_list *list, const char *prefix, const char *name, align_error *err)
-{
-    if (list->count == list->capacity) {
-        const size_t capacity = list->capacity ? list->capacity * 2 : 16;
-        char **names = al_realloc(list->names, capacity * sizeof *names);
-        if (!names)
-            return al_error_no_memory(err, capacity * sizeof *names);
-        list->names = names;
-        list->capacity = capacity;
-    }
-    list->names[list->count] = al_format("%s%s", prefix, name);
-    if (!list->names[list->count])
-        return al_error_no_memory(err, strlen(name));
-    list->count++;
-    return ALIGN_OK;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Buffers that older versions saved and this one makes itself. */
-static bool is_old_buffer(const key_table *table, const char *name, align_tower tower)
-{
-    if (!begins_with(name, table->prefix) || tower == ALIGN_TOWER_VISION)
-        return false;
-    name += strlen(table->prefix);
-    if (tower == ALIGN_TOWER_BOTH) {
-        if (!begins_with(name, "text_model."))
-            return false;
-        name += strlen("text_model.");
-    }
-    return strcmp(name, "embeddings.position_ids") == 0 || strcmp(name, "embeddings.token_type_ids") == 0;
-}
-
-static align_status list_unexpected(name_list *list, const key_table *table, align_tower tower, align_error *err)
-{
-    align_status status = ALIGN_OK;
-    for (size_t i = 0; i < table->count; i++) {
-        const file_key *key = &table->keys[i];
-        const bool elsewhere = table->tower_found && !begins_with(key->name, table->prefix);
-        const bool again = i > 0 && strcmp(key->name, key[-1].name) == 0;
-        if (key->fate == FATE_UNUSED && !elsewhere && !again && !is_old_buffer(table, key->name, tower))
-            TRY(name_list_add(list, "", key->name, err));
-    }
-done:
-    return status;
-}
-
-static int compare_indexes(const void *a, const void *b)
-{
-    const file_key *const x = *(const file_key *const *)a, *const y = *(const file_key *const *)b;
-    return (x->index > y->index) - (x->index < y->index);
-}
-
-/* In the order of the checkpoint. */
-static align_status list_mismatched(name_list *list, const key_table *table, align_error *err)
-{
-    align_status status = ALIGN_OK;
-    size_t n = 0;
-    const file_key **keys = al_calloc(table->count, sizeof *keys);
-    if (!keys)
-        return al_error_no_memory(err, table->count * sizeof *keys);
-    for (size_t i = 0; i < table->count; i++)
-        if (table->keys[i].fate == FATE_MISMATCHED)
-            keys[n++] = &table->keys[i];
-    if (n)
-        qsort(keys, n, sizeof *keys, compare_indexes);
-    for (size_t i = 0; i < n; i++)
-        TRY(name_list_add(list, "", keys[i]->name, err));
-done:
-    al_free(keys);
-    return status;
-}
 
 /* ---- tensors ---- */
 
@@ -243,8 +18,8 @@ typedef struct loader {
     const al_model_source *source;
     const align_load_options *options;
     al_init init;
-    key_table table;
-    name_list missing, unexpected, mismatched;
+    al_key_table table;
+    al_name_list missing, unexpected, mismatched;
     al_buffer message; /* one line a tensor that does not fit */
     size_t unsaid;     /* lines that the message has no room for */
 } loader;
@@ -346,14 +121,14 @@ static align_status load_param(void *user, const al_param *param, align_error *e
     char *name = al_format("%s%s", l->table.prefix, param->name);
     if (!name)
         return al_error_no_memory(err, strlen(param->name));
-    file_key *key = find_key(&l->table, name);
+    al_file_key *key = al_key_table_find(&l->table, name);
     if (!key) {
-        TRY(name_list_add(&l->missing, l->table.prefix, param->name, err));
+        TRY(al_name_list_add(&l->missing, l->table.prefix, param->name, err));
     } else {
         found = align_tensors_at(l->table.tensors, key->index);
-        key->fate = FATE_USED;
+        key->fate = AL_FATE_USED;
         if (!same_shape(param, found)) {
-            key->fate = FATE_MISMATCHED;
+            key->fate = AL_FATE_MISMATCHED;
             if (!l->options->ignore_mismatched_sizes)
                 say_mismatch(l, name, param, found);
             found = NULL;
@@ -394,17 +169,16 @@ static align_status report(loader *l, align_error *err)
     align_load_report *r = &l->model->report;
     if (!l->source->tensors)
         return ALIGN_OK; /* nothing was loaded, so nothing is missing */
-    TRY(list_unexpected(&l->unexpected, &l->table, l->model->tower, err));
-    TRY(list_mismatched(&l->mismatched, &l->table, err));
-    if (l->missing.count)
-        qsort(l->missing.names, l->missing.count, sizeof *l->missing.names, compare_names);
+    TRY(al_list_unexpected(&l->unexpected, &l->table, l->model->tower, err));
+    TRY(al_list_mismatched(&l->mismatched, &l->table, err));
+    al_name_list_sort(&l->missing);
     *r = (align_load_report){l->missing.count,
                              l->unexpected.count,
                              l->mismatched.count,
                              (const char *const *)l->missing.names,
                              (const char *const *)l->unexpected.names,
                              (const char *const *)l->mismatched.names};
-    l->missing = l->unexpected = l->mismatched = (name_list){0};
+    l->missing = l->unexpected = l->mismatched = (al_name_list){0};
 done:
     return status;
 }
@@ -417,16 +191,16 @@ static align_status load_state(align_model *model, const al_model_source *source
     l.init = al_init_from_config(&model->config, options->seed);
     if (source->one_range && model->tower == ALIGN_TOWER_BOTH)
         l.init.text_range = l.init.vision_range = model->config.initializer_range;
-    TRY(key_table_init(&l.table, source->tensors, model->tower, err));
+    TRY(al_key_table_init(&l.table, source->tensors, model->tower, err));
     TRY(align_tensors_new(&model->state, err));
     TRY(al_params_visit(&model->params, &model->config, load_param, &l, err));
     TRY(check_mismatches(&l, err));
     TRY(report(&l, err));
 done:
-    key_table_done(&l.table);
-    name_list_free((const char *const *)l.missing.names, l.missing.count);
-    name_list_free((const char *const *)l.unexpected.names, l.unexpected.count);
-    name_list_free((const char *const *)l.mismatched.names, l.mismatched.count);
+    al_key_table_done(&l.table);
+    al_name_list_free((const char *const *)l.missing.names, l.missing.count);
+    al_name_list_free((const char *const *)l.unexpected.names, l.unexpected.count);
+    al_name_list_free((const char *const *)l.mismatched.names, l.mismatched.count);
     al_buffer_done(&l.message);
     return status;
 }
@@ -476,10 +250,15 @@ align_status al_model_new(align_model **out, const al_model_source *source, cons
 {
     align_status status = ALIGN_OK;
     slot_filler filler = {0};
+    align_model *model = NULL;
+    TRY(al_need(out, "model", err));
     *out = NULL;
-    align_model *model = al_calloc(1, sizeof *model);
-    if (!model)
-        return al_error_no_memory(err, sizeof *model);
+    TRY(al_need(source->config, "config", err));
+    model = al_calloc(1, sizeof *model);
+    if (!model) {
+        status = al_error_no_memory(err, sizeof *model);
+        goto done;
+    }
     model->tower = options->tower;
     model->temperature = 1.0f;
     TRY(validate(source->config, options->tower, err));
@@ -503,9 +282,9 @@ void align_model_free(align_model *model)
     if (!model)
         return;
     const align_load_report *r = &model->report;
-    name_list_free(r->missing, r->n_missing);
-    name_list_free(r->unexpected, r->n_unexpected);
-    name_list_free(r->mismatched, r->n_mismatched);
+    al_name_list_free(r->missing, r->n_missing);
+    al_name_list_free(r->unexpected, r->n_unexpected);
+    al_name_list_free(r->mismatched, r->n_mismatched);
     al_text_tower_free(model->text);
     al_vision_tower_free(model->vision);
     al_params_done(&model->params);
@@ -528,7 +307,8 @@ align_status align_model_from_tensors(align_model **out, const align_config *con
                                       const align_load_options *options, align_error *err)
 {
     const al_model_source source = {.config = config, .tensors = state, .copy = true};
-    return al_model_new(out, &source, options ? options : &default_options, err);
+    const align_status status = al_need(state, "state", err);
+    return status != ALIGN_OK ? status : al_model_new(out, &source, options ? options : &default_options, err);
 }
 
 /* The config of a tower alone goes into a full one whose other half is at its defaults. */
@@ -558,7 +338,9 @@ align_status align_model_from_pretrained(align_model **out, const char *folder, 
     align_status status = ALIGN_OK;
     align_config config = {0};
     align_tensors *checkpoint = NULL;
+    TRY(al_need(out, "model", err));
     *out = NULL;
+    TRY(al_need(folder, "folder", err));
     if (!options)
         options = &default_options;
     TRY(read_config(&config, folder, options->tower, err));

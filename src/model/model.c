@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "model/argument.h"
 #include "model/extra.h"
 
 #include <string.h>
@@ -83,10 +84,15 @@ align_status align_model_save_pretrained(const align_model *model, const char *f
                                          const align_save_options *options, align_error *err)
 {
     static const align_save_options defaults = ALIGN_SAVE_OPTIONS_INIT;
+    align_status status = ALIGN_OK;
     if (!options)
         options = &defaults;
-    const align_status status = save_config(model, folder, torch_dtype(model, options), err);
-    return status == ALIGN_OK ? align_tensors_save_pretrained(model->state, folder, options, err) : status;
+    TRY(al_need(model, "model", err));
+    TRY(al_need(folder, "folder", err));
+    TRY(save_config(model, folder, torch_dtype(model, options), err));
+    TRY(align_tensors_save_pretrained(model->state, folder, options, err));
+done:
+    return status;
 }
 
 /* ---- figures ---- */
@@ -175,8 +181,10 @@ align_status align_model_get_stats(const align_model *model, int64_t image_size,
                                    align_error *err)
 {
     align_status status = ALIGN_OK;
-    al_model_params params = model->params; /* the walk hands out slots that may be written; count_param only reads */
+    TRY(al_need(model, "model", err));
+    TRY(al_need(out, "output", err));
     *out = (align_model_stats){0};
+    al_model_params params = model->params; /* the walk hands out slots that may be written; count_param only reads */
     counter c = {model, out};
     TRY(al_params_visit(&params, &model->config, count_param, &c, err));
     if (model->tower != ALIGN_TOWER_VISION) {

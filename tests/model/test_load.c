@@ -523,12 +523,21 @@ static void test_errors(void **state)
     options.variant = NULL;
     options.tower = (align_tower)9;
     assert_int_equal(align_model_from_pretrained(&model, GOLDEN "tiny", &options, &err), ALIGN_ERROR_INVALID_ARGUMENT);
+    assert_int_equal(align_model_from_pretrained(&model, NULL, NULL, &err), ALIGN_ERROR_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "folder"));
+    assert_int_equal(align_model_from_pretrained(NULL, folder, NULL, &err), ALIGN_ERROR_INVALID_ARGUMENT);
+    assert_int_equal(align_model_from_config(&model, NULL, NULL, &err), ALIGN_ERROR_INVALID_ARGUMENT);
+    assert_int_equal(align_model_save_pretrained(NULL, folder, NULL, &err), ALIGN_ERROR_INVALID_ARGUMENT);
+    assert_int_equal(align_model_resize_token_embeddings(&model, NULL, 1, 0, &err), ALIGN_ERROR_INVALID_ARGUMENT);
+    assert_int_equal(align_model_prune_heads(&model, NULL, 0, NULL, 0, &err), ALIGN_ERROR_INVALID_ARGUMENT);
     assert_int_equal(align_config_init(&config, NULL), ALIGN_OK);
+    assert_int_equal(align_model_from_tensors(&model, &config, NULL, NULL, &err), ALIGN_ERROR_INVALID_ARGUMENT);
     config.projection_dim = 3;
     assert_int_equal(align_model_from_config(&model, &config, NULL, &err), ALIGN_ERROR_INVALID_ARGUMENT);
     assert_non_null(strstr(err.message, "projection_dim"));
     align_config_done(&config);
     model = load(GOLDEN "tiny_text", ALIGN_TOWER_TEXT);
+    assert_int_equal(align_model_save_pretrained(model, NULL, NULL, &err), ALIGN_ERROR_INVALID_ARGUMENT);
     assert_int_not_equal(align_model_save_pretrained(model, "/proc/nonexistent/x", NULL, &err), ALIGN_OK);
     align_model_free(model);
 }
