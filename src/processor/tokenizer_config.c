@@ -28,7 +28,8 @@ static const char more_name[] = "additional_special_tokens";
 typedef struct special {
     al_added_token token;
     bool object;
-    bool listed; /* a file names it; the defaults are not */
+    bool listed;  /* a file names it; the defaults are not */
+    bool adopted; /* one of those in decoder, and added as such */
 } special;
 
 /* What the files say, until it is in the tokenizer. Contents are borrowed from the trees. */
@@ -251,7 +252,7 @@ static void adopt_flags(setup *s)
         for (size_t k = 0; one->listed && one->token.content && k < count; k++)
             if (strcmp(tokens[k].content, one->token.content) == 0) {
                 one->token = tokens[k];
-                one->object = true;
+                one->object = one->adopted = true;
             }
     }
 }
@@ -259,7 +260,7 @@ static void adopt_flags(setup *s)
 static align_status add_special(setup *s, const special *one, align_error *err)
 {
     al_added_token token = one->token;
-    if (!token.content || (!one->object && al_added_tokens_find(&s->tokenizer->added, token.content)))
+    if (!token.content || one->adopted || (!one->object && al_added_tokens_find(&s->tokenizer->added, token.content)))
         return ALIGN_OK;
     token.special = true;
     return al_added_tokens_add(&s->tokenizer->added, &token, 1, &s->tokenizer->model.vocabulary, err);
@@ -270,9 +271,9 @@ static align_status add_tokens(setup *s, align_error *err)
 {
     align_status status = ALIGN_OK;
     align_tokenizer *t = s->tokenizer;
+    adopt_flags(s); /* in the file's order: of two entries for one token the last counts */
     if (s->decoder_count > 0)
         qsort(s->decoder, s->decoder_count, sizeof *s->decoder, compare_ids);
-    adopt_flags(s);
     for (size_t i = 0; i < s->decoder_count; i++) {
         al_added_token token = s->decoder[i];
         token.special = token.special || is_special_content(s, token.content, false);

@@ -6,6 +6,7 @@
 #include "processor/tokenizer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define KEPT_UTF8    ((unsigned)AL_JSON_KEEP_UTF8)
 #define SERDE_PRETTY ((unsigned)AL_JSON_KEEP_UTF8 | AL_JSON_KEEP_ORDER | AL_JSON_NO_NEWLINE)
@@ -82,23 +83,71 @@ static align_status save_tokenizer(const align_tokenizer *t, const al_added_toke
     return status;
 }
 
+static int compare_keys(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static json_t *sorted(json_t *value);
+
+static json_t *sorted_object(json_t *object)
+{
+    const size_t count = json_object_size(object);
+    const char **keys = al_calloc(count, sizeof *keys);
+    json_t *copy = json_object();
+    bool ok = keys && copy;
+    size_t n = 0;
+    for (void *i = ok ? json_object_iter(object) : NULL; i; i = json_object_iter_next(object, i))
+        keys[n++] = json_object_iter_key(i);
+    if (n > 0)
+        qsort(keys, n, sizeof *keys, compare_keys);
+    for (size_t i = 0; ok && i < n; i++)
+        ok = json_object_set_new(copy, keys[i], sorted(json_object_get(object, keys[i]))) == 0;
+    al_free(keys);
+    if (!ok) {
+        json_decref(copy);
+        copy = NULL;
+    }
+    return copy;
+}
+
+/* A copy with the keys of all objects sorted; NULL without memory. */
+static json_t *sorted(json_t *value)
+{
+    if (json_is_object(value))
+        return sorted_object(value);
+    if (!json_is_array(value))
+        return json_incref(value);
+    json_t *copy = json_array();
+    for (size_t i = 0; copy && i < json_array_size(value); i++)
+        if (json_array_append_new(copy, sorted(json_array_get(value, i))) != 0) {
+            json_decref(copy);
+            return NULL;
+        }
+    return copy;
+}
+
+/* Keys are sorted as text, but those of added_tokens_decoder as numbers: in the reference they still are. */
 static align_status save_config(const align_tokenizer *t, const al_added_token **added, const char *processor_class,
                                 const char *path, align_error *err)
 {
     align_status status = ALIGN_OK;
-    json_t *config = json_copy(t->config), *decoder = json_object();
-    bool ok = config && decoder;
+    json_t *config = json_copy(t->config), *decoder = json_object(), *tree = NULL;
+    bool ok = config && decoder && json_object_set_new(config, "added_tokens_decoder", json_null()) == 0;
+    if (ok && processor_class)
+        ok = json_object_set_new(config, "processor_class", json_string(processor_class)) == 0;
     for (size_t i = 0; ok && i < t->added.count; i++) {
         char id[24];
         snprintf(id, sizeof id, "%" PRId64, added[i]->id);
         json_t *token = added_token_json(added[i]);
         json_object_del(token, "id");
-        ok = json_object_set_new(decoder, id, token) == 0;
+        ok = json_object_set_new(decoder, id, sorted(token)) == 0;
+        json_decref(token);
     }
-    ok = ok && json_object_set(config, "added_tokens_decoder", decoder) == 0;
-    if (ok && processor_class)
-        ok = json_object_set_new(config, "processor_class", json_string(processor_class)) == 0;
-    status = ok ? al_json_save(config, path, KEPT_UTF8, err) : al_error_no_memory(err, 0);
+    tree = ok ? sorted(config) : NULL;
+    ok = tree && json_object_set(tree, "added_tokens_decoder", decoder) == 0; /* keeps its place */
+    status = ok ? al_json_save(tree, path, KEPT_UTF8 | AL_JSON_KEEP_ORDER, err) : al_error_no_memory(err, 0);
+    json_decref(tree);
     json_decref(decoder);
     json_decref(config);
     return status;

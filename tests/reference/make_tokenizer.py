@@ -106,7 +106,7 @@ BERT = {"post_processor": {"type": "BertProcessing", "sep": ["[SEP]", VOCABULARY
 FOLDERS = {
     "plain": {"tokenizer.json": tokenizer_json(), "tokenizer_config.json": {"model_max_length": 64, "added_tokens_decoder": decoder_json(), "do_lower_case": True,
               "strip_accents": None, "tokenize_chinese_chars": True, "tokenizer_class": "BertTokenizer", "processor_class": "AlignProcessor"}},
-    "cased": {"tokenizer.json": tokenizer_json(), "tokenizer_config.json": {"do_lower_case": False, "model_max_length": 10 ** 30, "clean_up_tokenization_spaces": False}},
+    "cased": {"tokenizer.json": tokenizer_json(), "tokenizer_config.json": {"do_lower_case": False, "model_max_length": int(1e30), "clean_up_tokenization_spaces": False}},
     "strip_only": {"tokenizer.json": tokenizer_json(), "tokenizer_config.json": {"do_lower_case": False, "strip_accents": True, "max_len": 20}},
     "lower_only": {"tokenizer.json": tokenizer_json(), "tokenizer_config.json": {"strip_accents": False, "tokenize_chinese_chars": False}},
     "unclean": {"tokenizer.json": tokenizer_json(normalizer={"clean_text": False, "lowercase": False}, model={"max_input_chars_per_word": 5},
