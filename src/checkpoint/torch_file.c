@@ -29,6 +29,9 @@
 /* The legacy container's magic number, 0x1950a86a20f9469cfc6c. */
 static const uint8_t magic_number[] = {0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19};
 
+/* Where tensors without elements point. */
+static const _Alignas(64) uint8_t nothing[64];
+
 typedef struct reader {
     align_tensors *tensors;
     const uint8_t *data;
@@ -123,7 +126,7 @@ static align_status add_tensor(reader *r, const char *name, const al_torch_tenso
     if (count > 0 && (!is_contiguous(t) || (uintptr_t)data % size != 0))
         return add_copy(r, name, t, count, err);
     if (count == 0) /* wherever it would lie, nothing is read */
-        data = (const uint8_t *)magic_number;
+        data = nothing;
     const align_tensor view = align_tensor_view(t->storage->dtype, t->rank, t->shape, data);
     return al_tensors_put(r->tensors, name, &view, NULL, err);
 }
