@@ -75,11 +75,11 @@ const char *cli_nearest(const char *word, const char *const *names, size_t n)
 
 /* ---- help ---- */
 
-/* Prints words, breaking lines; `column` is where the cursor stands. */
+/* Prints words, breaking lines where they fit and not where they were; `column` is where the cursor stands. */
 static void print_wrapped(const char *text, size_t column, size_t indent)
 {
     for (const char *word = text; *word;) {
-        size_t length = strcspn(word, " ");
+        size_t length = strcspn(word, " \n");
         if (column > indent && column + 1 + length > HELP_WIDTH) {
             printf("\n%*s", (int)indent, "");
             column = indent;
@@ -90,7 +90,7 @@ static void print_wrapped(const char *text, size_t column, size_t indent)
         printf("%.*s", (int)length, word);
         column += length;
         word += length;
-        word += strspn(word, " ");
+        word += strspn(word, " \n");
     }
     putchar('\n');
 }

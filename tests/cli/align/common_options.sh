@@ -1,4 +1,5 @@
 # Every command takes the common options.
-for command in classify similarity embed process decode forward inspect convert; do
-    "$ALIGN" $command --help | grep -c -E '^  --(model DIR|json|threads N|precision f32|quiet|help)( |$|[|])'
+for command in $("$ALIGN" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' | grep -v '^help$'); do
+    found=$("$ALIGN" $command --help | grep -c -E '^  --(model DIR|json|threads N|precision f32|quiet|help)( |$|[|])')
+    [ "$found" -eq 6 ] || echo "$command: $found of 6"
 done

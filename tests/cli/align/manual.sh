@@ -1,7 +1,10 @@
-# The manual pages and --help name the same options.
-for command in classify similarity embed process decode forward inspect convert; do
+# The manual pages and --help name the same commands and options.
+list_commands() { "$ALIGN" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' | grep -v '^help$'; }
+list_commands >commands
+sed -n 's/^\.It Cm \([a-z]*\)$/\1/p' "$SOURCE/docs/man/align.1" >pages
+diff commands pages || exit 1
+while read -r command; do
     "$ALIGN" $command --help | grep -o '^  --[a-z-]*' | tr -d ' ' | sort >"$command.help"
     sed -n 's/^\.It Fl Fl \([a-z-]*\).*/--\1/p' "$SOURCE/docs/man/align-$command.1" | sort >"$command.page"
     diff "$command.help" "$command.page" || exit 1
-    grep -q "^\.It Cm $command\$" "$SOURCE/docs/man/align.1" || exit 1
-done
+done <commands

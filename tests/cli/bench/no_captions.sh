@@ -1,0 +1,1 @@
+"$ALIGN" bench --model "$DATA/models/tiny" --inputs "$DATA/models/tiny/runs/forward.safetensors" --tower caption

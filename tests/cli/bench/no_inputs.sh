@@ -1,0 +1,1 @@
+"$ALIGN" bench --model "$DATA/models/tiny"
