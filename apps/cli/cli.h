@@ -33,7 +33,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_classify, cli_similarity, cli_embed, cli_process, cli_decode, cli_forward, cli_inspect,
-    cli_convert;
+    cli_convert, cli_bench;
 
 /* ---- memory: a command that has none left says so and ends with CLI_FAILED ---- */
 
