@@ -7,6 +7,9 @@
  * owns (or maps) what they point to: a safetensors file, a PyTorch file, a sharded checkpoint, or arrays made by the
  * caller. Elements are row-major ("C order") and contiguous, little-endian.
  *
+ * An align_tensor pointer that a collection hands out stays valid until the collection is freed; adding a tensor of the
+ * same name changes what it says.
+ *
  * A collection may be read by many threads at once; adding to it while another thread uses it is not allowed.
  */
 #include <align/error.h>
@@ -68,7 +71,8 @@ ALIGN_API align_status align_tensors_new(align_tensors **out, align_error *err);
 /*
  * Opens one file by its content: safetensors, or PyTorch (zip container or the older bare pickle; both read by a
  * whitelist that never executes anything). The file is mapped, not read: pages come in when a tensor is first touched.
- * Errors: IO, FORMAT (header or offsets out of bounds, overlapping, truncated), UNSUPPORTED (dtype).
+ * Errors: IO, FORMAT (header or offsets out of bounds, overlapping, truncated, a pickle that names anything but tensors),
+ * UNSUPPORTED (dtype, rank beyond ALIGN_MAX_RANK, a compressed zip).
  */
 ALIGN_API align_status align_tensors_open(align_tensors **out, const char *path, align_error *err);
 
@@ -125,7 +129,8 @@ typedef struct align_save_options {
 
 /*
  * Writes the collection into a folder (made if absent) under the names from_pretrained looks for, in one file or in
- * shards with their index. Every file is written beside and renamed; stale shards of an earlier save are removed last.
+ * shards with their index. Every file is written beside and renamed; what earlier saves of this variant left
+ * (shards, index, the other form's files) is removed last.
  */
 ALIGN_API align_status align_tensors_save_pretrained(const align_tensors *tensors, const char *folder,
                                                      const align_save_options *options, align_error *err);

@@ -70,3 +70,13 @@ align_status al_tensor_stream(const align_tensor *tensor, align_dtype as, al_tak
     }
     return ALIGN_OK;
 }
+
+static align_status take_into_file(void *writer, const void *bytes, size_t size, align_error *err)
+{
+    return al_writer_write(writer, bytes, size, err);
+}
+
+align_status al_tensor_write(const align_tensor *tensor, align_dtype as, al_writer *writer, align_error *err)
+{
+    return al_tensor_stream(tensor, as, take_into_file, writer, err);
+}

@@ -4,6 +4,8 @@
  * convert.h: what files need of element types beyond base/tensor.h: exact names, sizes checked, and a tensor's bytes as
  * another type, piece by piece.
  */
+#include "base/file.h"
+
 #include <align/tensor.h>
 
 /* safetensors' spelling only ("F32", not "float32"); false when there is no such dtype here. */
@@ -25,4 +27,7 @@ align_status al_tensor_check(const align_tensor *tensor, const char *name, align
 typedef align_status al_take_bytes(void *context, const void *bytes, size_t size, align_error *err);
 align_status al_tensor_stream(const align_tensor *tensor, align_dtype as, al_take_bytes *take, void *context,
                               align_error *err);
+
+/* The same into a file. */
+align_status al_tensor_write(const align_tensor *tensor, align_dtype as, al_writer *writer, align_error *err);
 #endif

@@ -6,8 +6,8 @@
  *
  * Trees are jansson's (json_t, json_decref). What jansson refuses is refused with its line and column: NaN and
  * Infinity, lone surrogates, numbers beyond a double, nesting deeper than 2048. One thing is made to work: an integer
- * beyond 64 bits (tokenizer_config.json's model_max_length is int(1e30)) becomes the nearest real, and is written as digits
- * again.
+ * beyond 64 bits (tokenizer_config.json's model_max_length is int(1e30)) becomes the nearest real, and is written as
+ * digits again.
  */
 #include "checkpoint/buffer.h"
 

@@ -35,11 +35,6 @@ static void put_header(al_buffer *b, const align_tensor *tensor)
     al_buffer_putc(b, '\n');
 }
 
-static align_status take_bytes(void *writer, const void *bytes, size_t size, align_error *err)
-{
-    return al_writer_write(writer, bytes, size, err);
-}
-
 align_status align_tensor_save_npy(const align_tensor *tensor, const char *path, align_error *err)
 {
     align_status status = ALIGN_OK;
@@ -56,7 +51,7 @@ align_status align_tensor_save_npy(const align_tensor *tensor, const char *path,
     TRY(al_writer_open(&writer, path, err));
     TRY(al_writer_write(writer, prefix.data, prefix.size, err));
     TRY(al_writer_write(writer, header.data, header.size, err));
-    TRY(al_tensor_stream(tensor, tensor->dtype == ALIGN_BF16 ? ALIGN_F32 : tensor->dtype, take_bytes, writer, err));
+    TRY(al_tensor_write(tensor, tensor->dtype == ALIGN_BF16 ? ALIGN_F32 : tensor->dtype, writer, err));
     status = al_writer_commit(writer, err);
     writer = NULL;
 done:

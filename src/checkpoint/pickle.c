@@ -12,6 +12,64 @@
 
 enum { HIGHEST_PROTOCOL = 5 };
 
+/* The names are pickletools'. */
+enum {
+    OP_MARK = '(',
+    OP_STOP = '.',
+    OP_POP = '0',
+    OP_POP_MARK = '1',
+    OP_DUP = '2',
+    OP_NONE = 'N',
+    OP_NEWTRUE = 0x88,
+    OP_NEWFALSE = 0x89,
+    OP_INT = 'I',
+    OP_BININT = 'J',
+    OP_BININT1 = 'K',
+    OP_BININT2 = 'M',
+    OP_LONG = 'L',
+    OP_LONG1 = 0x8A,
+    OP_LONG4 = 0x8B,
+    OP_FLOAT = 'F',
+    OP_BINFLOAT = 'G',
+    OP_STRING = 'S',
+    OP_BINSTRING = 'T',
+    OP_SHORT_BINSTRING = 'U',
+    OP_UNICODE = 'V',
+    OP_BINUNICODE = 'X',
+    OP_SHORT_BINUNICODE = 0x8C,
+    OP_BINUNICODE8 = 0x8D,
+    OP_BINBYTES = 'B',
+    OP_SHORT_BINBYTES = 'C',
+    OP_BINBYTES8 = 0x8E,
+    OP_EMPTY_LIST = ']',
+    OP_EMPTY_DICT = '}',
+    OP_EMPTY_TUPLE = ')',
+    OP_LIST = 'l',
+    OP_DICT = 'd',
+    OP_TUPLE = 't',
+    OP_TUPLE1 = 0x85,
+    OP_TUPLE2 = 0x86,
+    OP_TUPLE3 = 0x87,
+    OP_APPEND = 'a',
+    OP_APPENDS = 'e',
+    OP_SETITEM = 's',
+    OP_SETITEMS = 'u',
+    OP_PUT = 'p',
+    OP_BINPUT = 'q',
+    OP_LONG_BINPUT = 'r',
+    OP_MEMOIZE = 0x94,
+    OP_GET = 'g',
+    OP_BINGET = 'h',
+    OP_LONG_BINGET = 'j',
+    OP_GLOBAL = 'c',
+    OP_STACK_GLOBAL = 0x93,
+    OP_REDUCE = 'R',
+    OP_BUILD = 'b',
+    OP_BINPERSID = 'Q',
+    OP_PROTO = 0x80,
+    OP_FRAME = 0x95,
+};
+
 /* ---- values ---- */
 
 static align_status push_new(al_pickle *p, al_pickle_kind kind, al_pickle_value **out, align_error *err)
@@ -332,53 +390,53 @@ static align_status step_value(al_pickle *p, int opcode, bool *known, align_erro
     align_status status;
     uint64_t number;
     switch (opcode) {
-    case 'N':
+    case OP_NONE:
         return push_kind(p, AL_PICKLE_NONE, err);
-    case 0x88:
+    case OP_NEWTRUE:
         return push_bool(p, true, err);
-    case 0x89:
+    case OP_NEWFALSE:
         return push_bool(p, false, err);
-    case 'I':
-    case 'L':
+    case OP_INT:
+    case OP_LONG:
         return push_decimal(p, err);
-    case 'J':
+    case OP_BININT:
         status = al_pickle_take_number(p, 4, &number, err);
         return status == ALIGN_OK ? push_int(p, (int32_t)(uint32_t)number, err) : status;
-    case 'K':
+    case OP_BININT1:
         return push_unsigned(p, 1, err);
-    case 'M':
+    case OP_BININT2:
         return push_unsigned(p, 2, err);
-    case 0x8A:
+    case OP_LONG1:
         return push_long(p, 1, err);
-    case 0x8B:
+    case OP_LONG4:
         return push_long(p, 4, err);
-    case 'F':
+    case OP_FLOAT:
         status = al_pickle_take_line(p, &line, &size, err);
         return status == ALIGN_OK ? push_kind(p, AL_PICKLE_FLOAT, err) : status;
-    case 'G':
+    case OP_BINFLOAT:
         status = al_pickle_take(p, 8, &skipped, err);
         return status == ALIGN_OK ? push_kind(p, AL_PICKLE_FLOAT, err) : status;
-    case 'S':
+    case OP_STRING:
         return push_line_text(p, true, err);
-    case 'V':
+    case OP_UNICODE:
         return push_line_text(p, false, err);
-    case 'U':
-    case 0x8C:
+    case OP_SHORT_BINSTRING:
+    case OP_SHORT_BINUNICODE:
         return push_counted(p, AL_PICKLE_TEXT, 1, err);
-    case 'T':
-    case 'X':
+    case OP_BINSTRING:
+    case OP_BINUNICODE:
         return push_counted(p, AL_PICKLE_TEXT, 4, err);
-    case 0x8D:
+    case OP_BINUNICODE8:
         return push_counted(p, AL_PICKLE_TEXT, 8, err);
-    case 'C':
+    case OP_SHORT_BINBYTES:
         return push_counted(p, AL_PICKLE_BYTES, 1, err);
-    case 'B':
+    case OP_BINBYTES:
         return push_counted(p, AL_PICKLE_BYTES, 4, err);
-    case 0x8E:
+    case OP_BINBYTES8:
         return push_counted(p, AL_PICKLE_BYTES, 8, err);
-    case 'c':
+    case OP_GLOBAL:
         return global_by_lines(p, err);
-    case 0x93:
+    case OP_STACK_GLOBAL:
         return global_by_stack(p, err);
     default:
         *known = false;
@@ -392,41 +450,41 @@ static align_status step_structure(al_pickle *p, int opcode, bool *known, align_
     size_t count;
     align_status status;
     switch (opcode) {
-    case '(':
+    case OP_MARK:
         return al_pickle_push_mark(p, err);
-    case '0':
+    case OP_POP:
         /* On a mark, POP takes the mark. */
         if (p->mark_count && al_pickle_above_mark(p) == 0)
             return al_pickle_pop_mark(p, &items, &count, err);
         return al_pickle_pop(p, &value, err);
-    case '1':
+    case OP_POP_MARK:
         return al_pickle_pop_mark(p, &items, &count, err);
-    case '2':
+    case OP_DUP:
         status = al_pickle_top(p, &value, err);
         return status == ALIGN_OK ? al_pickle_push(p, value, err) : status;
-    case ']':
+    case OP_EMPTY_LIST:
         return push_kind(p, AL_PICKLE_LIST, err);
-    case '}':
+    case OP_EMPTY_DICT:
         return push_kind(p, AL_PICKLE_DICT, err);
-    case ')':
+    case OP_EMPTY_TUPLE:
         return push_kind(p, AL_PICKLE_TUPLE, err);
-    case 'l':
+    case OP_LIST:
         return collect_marked(p, AL_PICKLE_LIST, err);
-    case 'd':
+    case OP_DICT:
         return collect_marked(p, AL_PICKLE_DICT, err);
-    case 't':
+    case OP_TUPLE:
         return collect_marked(p, AL_PICKLE_TUPLE, err);
-    case 0x85:
-    case 0x86:
-    case 0x87:
-        return collect_last(p, (size_t)(opcode - 0x84), err);
-    case 'a':
+    case OP_TUPLE1:
+    case OP_TUPLE2:
+    case OP_TUPLE3:
+        return collect_last(p, (size_t)(opcode - OP_TUPLE1 + 1), err);
+    case OP_APPEND:
         return extend_last(p, AL_PICKLE_LIST, 1, err);
-    case 'e':
+    case OP_APPENDS:
         return extend_marked(p, AL_PICKLE_LIST, err);
-    case 's':
+    case OP_SETITEM:
         return extend_last(p, AL_PICKLE_DICT, 2, err);
-    case 'u':
+    case OP_SETITEMS:
         return extend_marked(p, AL_PICKLE_DICT, err);
     default:
         *known = false;
@@ -439,32 +497,32 @@ static align_status step_control(al_pickle *p, int opcode, align_error *err)
     const uint8_t *bytes;
     align_status status;
     switch (opcode) {
-    case 0x80:
+    case OP_PROTO:
         status = al_pickle_take(p, 1, &bytes, err);
         if (status == ALIGN_OK && *bytes > HIGHEST_PROTOCOL)
             status = al_pickle_error(p, err, "protocol %d, expected at most %d", *bytes, HIGHEST_PROTOCOL);
         return status;
-    case 0x95: /* FRAME: how much to read ahead; all is there already */
+    case OP_FRAME: /* how much to read ahead; all is there already */
         return al_pickle_take(p, 8, &bytes, err);
-    case 'p':
+    case OP_PUT:
         return use_memo(p, 0, put_memo, err);
-    case 'q':
+    case OP_BINPUT:
         return use_memo(p, 1, put_memo, err);
-    case 'r':
+    case OP_LONG_BINPUT:
         return use_memo(p, 4, put_memo, err);
-    case 0x94:
+    case OP_MEMOIZE:
         return put_memo(p, p->memo.count, err);
-    case 'g':
+    case OP_GET:
         return use_memo(p, 0, get_memo, err);
-    case 'h':
+    case OP_BINGET:
         return use_memo(p, 1, get_memo, err);
-    case 'j':
+    case OP_LONG_BINGET:
         return use_memo(p, 4, get_memo, err);
-    case 'R':
+    case OP_REDUCE:
         return reduce(p, err);
-    case 'b':
+    case OP_BUILD:
         return build(p, err);
-    case 'Q':
+    case OP_BINPERSID:
         return persistent(p, err);
     default:
         return al_pickle_error(p, err, "opcode 0x%02x is not supported", (unsigned)opcode);
@@ -479,7 +537,7 @@ align_status al_pickle_load(al_pickle *p, al_pickle_value **root, align_error *e
         align_status status = al_pickle_take(p, 1, &opcode, err);
         if (status != ALIGN_OK)
             return status;
-        if (*opcode == '.')
+        if (*opcode == OP_STOP)
             return al_pickle_pop(p, root, err);
         bool known = true;
         status = step_value(p, *opcode, &known, err);

@@ -100,7 +100,7 @@ align_status al_pickle_take(al_pickle *p, uint64_t size, const uint8_t **bytes, 
 
 align_status al_pickle_take_number(al_pickle *p, int size, uint64_t *value, align_error *err)
 {
-    const uint8_t *bytes;
+    const uint8_t *bytes = NULL;
     const align_status status = al_pickle_take(p, (uint64_t)size, &bytes, err);
     *value = 0;
     for (int i = size - 1; status == ALIGN_OK && i >= 0; i--)
@@ -168,7 +168,7 @@ align_status al_pickle_pop_many(al_pickle *p, size_t count, al_pickle_value ***i
 
 align_status al_pickle_pop(al_pickle *p, al_pickle_value **value, align_error *err)
 {
-    al_pickle_value **item;
+    al_pickle_value **item = NULL;
     const align_status status = al_pickle_pop_many(p, 1, &item, err);
     if (status == ALIGN_OK)
         *value = *item;

@@ -239,11 +239,6 @@ static align_status format_header(al_buffer *header, const al_save_item *const *
     return al_buffer_check(header, err);
 }
 
-static align_status take_bytes(void *writer, const void *bytes, size_t size, align_error *err)
-{
-    return al_writer_write(writer, bytes, size, err);
-}
-
 align_status al_safetensors_write(const al_save_item *items, size_t count, const char *path, align_error *err)
 {
     align_status status = ALIGN_OK;
@@ -265,7 +260,7 @@ align_status al_safetensors_write(const al_save_item *items, size_t count, const
     TRY(al_writer_write(writer, length.data, length.size, err));
     TRY(al_writer_write(writer, header.data, header.size, err));
     for (size_t i = 0; i < count; i++)
-        TRY(al_tensor_stream(sorted[i]->tensor, sorted[i]->dtype, take_bytes, writer, err));
+        TRY(al_tensor_write(sorted[i]->tensor, sorted[i]->dtype, writer, err));
     status = al_writer_commit(writer, err);
     writer = NULL;
 done:
