@@ -1,6 +1,9 @@
 /*
  * decode_gif.c: the first frame of a GIF by giflib, on the logical screen, as Pillow shows it: the screen grows to hold
  * the frame; around the frame it has the colour of the transparent index, or else of index 0 (not the background's).
+ *
+ * giflib reads the blocks and cuts the data into codes; the codes are expanded here, because giflib's own decoder makes
+ * up pixels for codes that stand for nothing.
  */
 #include "processor/image.h"
 
@@ -11,7 +14,8 @@
 
 #include <gif_lib.h>
 
-#define COLOURS 256
+#define COLOURS   256
+#define MAX_CODES 4096
 
 typedef struct gif_job {
     const al_picture *picture;
@@ -104,6 +108,81 @@ static void fill(align_image *out, const uint8_t colour[3])
         memcpy(out->pixels + 3 * i, colour, 3);
 }
 
+/* ---- LZW: a code stands for a pixel (below clear) or for an earlier code's pixels and one more ---- */
+
+typedef struct code_table {
+    uint16_t prefix[MAX_CODES], length[MAX_CODES];
+    uint8_t first[MAX_CODES], last[MAX_CODES];
+    int clear, next, previous; /* previous: -1 after a clear code */
+} code_table;
+
+static void table_init(code_table *t, int code_size)
+{
+    t->clear = 1 << code_size;
+    t->next = t->clear + 2; /* one code ends the data; giflib handles it */
+    t->previous = -1;
+    for (int code = 0; code < t->clear; code++) {
+        t->length[code] = 1;
+        t->first[code] = t->last[code] = (uint8_t)code;
+    }
+}
+
+/* Learns what the code teaches: the previous code's pixels and the first of this one's. False for an unknown code. */
+static bool table_learn(code_table *t, int code)
+{
+    const bool grows = t->previous >= 0 && t->next < MAX_CODES;
+    if (code < 0 || code > t->next || (code == t->next && !grows) || (t->previous < 0 && code >= t->clear))
+        return false;
+    if (grows) {
+        const int next = t->next++;
+        t->prefix[next] = (uint16_t)t->previous;
+        t->length[next] = (uint16_t)(t->length[t->previous] + 1);
+        t->first[next] = t->first[t->previous];
+        t->last[next] = t->first[code == next ? t->previous : code];
+    }
+    t->previous = code;
+    return true;
+}
+
+/* Writes the code's pixels at `at`, as far as there is room, and returns how many it has. */
+static size_t table_expand(const code_table *t, int code, uint8_t *pixels, size_t at, size_t size)
+{
+    const size_t length = t->length[code];
+    for (size_t i = length; i-- > 0; code = t->prefix[code])
+        if (at + i < size)
+            pixels[at + i] = t->last[code];
+    return length;
+}
+
+/* The frame's indices, in the order of the file. */
+static align_status read_indices(gif_job *job, uint8_t *indices, size_t size, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    const int code_size = job->picture->data[job->used - 1]; /* giflib has read and judged it, and stands behind it */
+    code_table *table = al_calloc(1, sizeof *table);
+    if (!table)
+        return al_error_no_memory(err, sizeof *table);
+    table_init(table, code_size);
+    for (size_t at = 0; at < size;) {
+        int code;
+        GIF_TRY(DGifGetLZCodes(job->gif, &code));
+        if (code == table->clear) {
+            table->next = table->clear + 2;
+            table->previous = -1;
+            continue;
+        }
+        if (!table_learn(table, code))
+            FAIL(err, ALIGN_ERROR_FORMAT, "%s: GIF: the frame %s after %zu of %zu pixels", job->picture->name,
+                 code < 0 ? "ends" : "is damaged", at, size);
+        at += table_expand(table, code, indices, at, size);
+    }
+done:
+    al_free(table);
+    return status;
+}
+
+/* ---- the frame ---- */
+
 static align_status read_frame(gif_job *job, align_image *out, align_error *err)
 {
     /* Interlaced rows come in four passes; otherwise there is one. */
@@ -111,18 +190,20 @@ static align_status read_frame(gif_job *job, align_image *out, align_error *err)
     align_status status = ALIGN_OK;
     const GifImageDesc *frame = &job->gif->Image;
     const int passes = frame->Interlace ? 4 : 1;
-    GifPixelType *line = al_alloc((size_t)frame->Width);
-    if (!line)
-        return al_error_no_memory(err, (size_t)frame->Width);
+    const size_t width = (size_t)frame->Width, size = width * (size_t)frame->Height;
+    uint8_t *indices = al_alloc(size);
+    if (!indices)
+        return al_error_no_memory(err, size);
+    TRY(read_indices(job, indices, size, err));
+    const uint8_t *line = indices;
     for (int pass = 0; pass < passes; pass++)
-        for (int y = starts[pass]; y < frame->Height; y += frame->Interlace ? steps[pass] : 1) {
-            GIF_TRY(DGifGetLine(job->gif, line, frame->Width));
+        for (int y = starts[pass]; y < frame->Height; y += frame->Interlace ? steps[pass] : 1, line += width) {
             uint8_t *to = out->pixels + ((frame->Top + y) * out->width + frame->Left) * 3;
-            for (int x = 0; x < frame->Width; x++)
-                memcpy(to + 3 * (size_t)x, job->palette[line[x]], 3);
+            for (size_t x = 0; x < width; x++)
+                memcpy(to + 3 * x, job->palette[line[x]], 3);
         }
 done:
-    al_free(line);
+    al_free(indices);
     return status;
 }
 

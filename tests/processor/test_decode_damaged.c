@@ -176,6 +176,9 @@ static void test_damage_with_a_name(void **state)
     const size_t frame = find("420.jpg", "\xff\xc0", 2), scan = find("420.jpg", "\xff\xda", 2);
     assert_refused_with("420.jpg", frame + 4, "\14", 1, ALIGN_ERROR_UNSUPPORTED, "JPEG"); /* 12 bits a sample */
     assert_refused_with("420.jpg", scan + 20, "\xff\xd9", 2, ALIGN_ERROR_FORMAT, "JPEG"); /* ends in its middle */
+    const size_t data = find("plain.gif", ",", 1) + 10; /* the size of a pixel, then a block: its length, 3-bit codes */
+    assert_refused_with("plain.gif", data + 2, "\xff", 1, ALIGN_ERROR_FORMAT, "damaged after 0 of 20");
+    assert_refused_with("plain.gif", data + 2, "\x2c", 1, ALIGN_ERROR_FORMAT, "ends after 0 of 20");
     assert_refused_with("offset.gif", find("offset.gif", ",", 1) + 5, "\0\0", 2, ALIGN_ERROR_FORMAT, "empty");
 }
 
