@@ -1,18 +1,19 @@
 /*
  * convert.c: `align convert`: a model folder into another form: element type, safetensors or PyTorch, shards, variant.
  * The weights go through the model, so that what is written is complete and has today's key names; the processor's
- * files are copied as they are. Two files instead of --model and --output: any file of tensors to safetensors.
+ * files are copied as they are. A single file of tensors becomes a safetensors file.
  */
 #include "cli.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct arguments {
     cli_common common;
-    cli_list files;
+    cli_list paths;
     const char *output, *dtype, *format, *max_shard_size, *variant, *from_variant;
     align_save_options save;
 } arguments;
@@ -32,17 +33,27 @@ static int check_sizes(const cli_command *self, arguments *args)
     return CLI_PROCEED;
 }
 
-static int check_files(const cli_command *self, const arguments *args)
+/* Two folders are --model and --output; two files are what they are. */
+static int check_paths(const cli_command *self, arguments *args)
 {
-    if (args->files.count == 0)
+    if (args->paths.count == 0)
         return args->output ? CLI_PROCEED : cli_usage_error(self, "--output is missing");
-    if (args->files.count != 2)
-        return cli_usage_error(self, "takes two files, FROM and TO, or --model and --output");
-    if (args->common.model || args->output || args->dtype || args->format || args->max_shard_size || args->variant ||
-        args->from_variant)
-        return cli_usage_error(self, "two files take no other options");
-    if (!cli_has_suffix(args->files.items[1], ".safetensors"))
-        return cli_usage_error(self, "the second file ends in .safetensors, not '%s'", args->files.items[1]);
+    if (args->paths.count != 2)
+        return cli_usage_error(self, "takes FROM and TO, or --model and --output");
+    if (args->common.model || args->output)
+        return cli_usage_error(self, "takes FROM and TO, or --model and --output, not both");
+    struct stat info;
+    if (stat(args->paths.items[0], &info) != 0)
+        return cli_fail("%s: %s", args->paths.items[0], strerror(errno));
+    if (S_ISDIR(info.st_mode)) {
+        args->common.model = args->paths.items[0];
+        args->output = args->paths.items[1];
+        return CLI_PROCEED;
+    }
+    if (args->dtype || args->format || args->max_shard_size || args->variant || args->from_variant)
+        return cli_usage_error(self, "a single file is only converted to safetensors: no other options");
+    if (!cli_has_suffix(args->paths.items[1], ".safetensors"))
+        return cli_usage_error(self, "a single file becomes a .safetensors file, not '%s'", args->paths.items[1]);
     return CLI_PROCEED;
 }
 
@@ -57,9 +68,9 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
         {CLI_TEXT, "from-variant", "V", &args->from_variant, 0, "read model.V.safetensors"},
         CLI_OPTIONS_COMMON(args->common),
     };
-    int code = cli_parse(self, options, CLI_COUNT(options), argc, argv, &args->files);
+    int code = cli_parse(self, options, CLI_COUNT(options), argc, argv, &args->paths);
     if (code == CLI_PROCEED)
-        code = check_files(self, args);
+        code = check_paths(self, args);
     return code == CLI_PROCEED ? check_sizes(self, args) : code;
 }
 
@@ -176,25 +187,26 @@ static int run(const cli_command *self, int argc, char **argv)
 {
     arguments args = {.save = ALIGN_SAVE_OPTIONS_INIT};
     int code = parse(self, &args, argc, argv);
-    if (code == CLI_PROCEED && args.files.count == 2) {
-        code = convert_file(&args, args.files.items[0], args.files.items[1]);
+    if (code == CLI_PROCEED && !args.output) {
+        code = convert_file(&args, args.paths.items[0], args.paths.items[1]);
     } else if (code == CLI_PROCEED) {
         char *folder = cli_model_folder(&args.common);
         code = folder ? convert_folder(&args, folder) : CLI_FAILED;
         free(folder);
     }
-    cli_list_done(&args.files);
+    cli_list_done(&args.paths);
     return code;
 }
 
 const cli_command cli_convert = {
     .name = "convert",
-    .arguments = "--model DIR --output DIR [options] | FROM TO.safetensors",
+    .arguments = "[FROM TO | --model DIR --output DIR] [options]",
     .summary = "write a model in another form",
-    .description = "Writes the model folder anew, with its config and processor files, in the element type and form "
-                   "asked for. With two files: any .bin or .safetensors file to safetensors.",
-    .examples = "  align convert --model model --output model-f16 --dtype f16\n"
-                "  align convert --model model --output model-bin --format bin --max-shard-size 200MB\n"
+    .description = "Writes the model folder FROM anew to TO, with its config and processor files, in the element type "
+                   "and form asked for. FROM may also be a single .bin or .safetensors file: TO is a .safetensors "
+                   "file then.",
+    .examples = "  align convert model model-f16 --dtype f16\n"
+                "  align convert model model-bin --format bin --max-shard-size 200MB\n"
                 "  align convert pytorch_model.bin model.safetensors\n",
     .run = run,
 };

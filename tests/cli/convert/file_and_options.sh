@@ -1,2 +1,2 @@
 # Options that two files do not take.
-"$ALIGN" convert a.bin b.safetensors --dtype f16
+: >a.bin && "$ALIGN" convert a.bin b.safetensors --dtype f16

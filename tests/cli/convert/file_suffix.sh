@@ -1,2 +1,2 @@
 # A file of a kind it does not write.
-"$ALIGN" convert a.bin b.bin
+: >a.bin && "$ALIGN" convert a.bin b.bin

@@ -1,0 +1,2 @@
+# Paths and options at once.
+"$ALIGN" convert a b --output c

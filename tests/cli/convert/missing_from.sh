@@ -1,0 +1,2 @@
+# What is to be converted does not exist.
+"$ALIGN" convert none o --dtype f16
