@@ -78,28 +78,59 @@ size_t al_depthwise_conv_size(const al_depthwise_conv *conv, size_t n)
     return room < 0 ? 0 : (size_t)room / conv->stride + 1;
 }
 
-typedef struct depthwise_job {
-    const al_kernels *kernels;
+typedef struct expand_job {
+    const al_run *run;
+    const al_linear *expand; /* NULL: none */
     const al_depthwise_conv *conv;
-    size_t batch, in_rows, in_columns, out_rows, out_columns, band, bands;
+    size_t batch, panels;
+    size_t rows, columns, out_rows, out_columns;
     align_activation act;
     const float *x;
-    float *y;
-} depthwise_job;
+    float *y, *means;
+    float *scratch; /* a panel of one picture for each thread: [threads, rows * columns, nr] */
+} expand_job;
 
-/* One item is one band of rows of one panel of one picture. */
-static void depthwise_work(void *user, size_t begin, size_t end, int thread)
+/* Panel p of picture b of x, expanded or as it is. */
+static void fill_panel(const expand_job *job, size_t b, size_t p, float *panel)
 {
-    (void)thread;
-    const depthwise_job *job = user;
+    const al_kernels *k = job->run->kernels;
+    const size_t pixels = job->rows * job->columns, nr = k->nr;
+    if (job->expand) {
+        const al_linear *l = job->expand;
+        const al_gemm gemm = {.m = pixels,
+                              .n = l->out,
+                              .k = l->in,
+                              .a = {job->x + b * pixels * l->in, l->in, nr},
+                              .b = l->weight,
+                              .bias = l->bias,
+                              .act = job->act,
+                              .c = panel,
+                              .c_row_stride = nr,
+                              .c_panel = 0, /* whichever panel it is, it goes to the same place */
+                              .c_padded = true};
+        k->gemm(&gemm, 0, pixels, p, p + 1);
+        return;
+    }
+    const size_t channels = job->conv->channels, n = channels - p * nr < nr ? channels - p * nr : nr;
+    for (size_t i = 0; i < pixels; i++) {
+        memcpy(panel + i * nr, job->x + (b * pixels + i) * channels + p * nr, n * sizeof *panel);
+        memset(panel + i * nr + n, 0, (nr - n) * sizeof *panel);
+    }
+}
+
+/* One item is one panel of one picture. */
+static void expand_work(void *user, size_t begin, size_t end, int thread)
+{
+    const expand_job *job = user;
     const al_depthwise_conv *conv = job->conv;
-    const size_t nr = job->kernels->nr, in = job->in_rows * job->in_columns * nr;
-    const size_t out = job->out_rows * job->out_columns * nr;
+    const al_kernels *k = job->run->kernels;
+    const size_t nr = k->nr, out_pixels = job->out_rows * job->out_columns;
+    float *panel = job->scratch + (size_t)thread * job->rows * job->columns * nr;
     for (size_t item = begin; item < end; item++) {
-        const size_t band = item % job->bands, picture = item / job->bands, panel = picture / job->batch;
-        const size_t first = band * job->band, left = job->out_rows - first;
-        const al_depthwise d = {.in_rows = job->in_rows,
-                                .in_columns = job->in_columns,
+        const size_t p = item / job->batch, b = item % job->batch;
+        float *mean = job->means + (b * job->panels + p) * nr;
+        const al_depthwise d = {.in_rows = job->rows,
+                                .in_columns = job->columns,
                                 .out_rows = job->out_rows,
                                 .out_columns = job->out_columns,
                                 .kernel = conv->kernel,
@@ -107,101 +138,54 @@ static void depthwise_work(void *user, size_t begin, size_t end, int thread)
                                 .top = conv->before,
                                 .left = conv->before,
                                 .act = job->act,
-                                .in = job->x + picture * in,
-                                .weight = conv->weight + panel * conv->kernel * conv->kernel * nr,
-                                .bias = conv->bias + panel * nr,
-                                .out = job->y + picture * out};
-        job->kernels->depthwise(&d, first, first + (left < job->band ? left : job->band));
+                                .in = panel,
+                                .weight = conv->weight + p * conv->kernel * conv->kernel * nr,
+                                .bias = conv->bias + p * nr,
+                                .out = job->y + item * out_pixels * nr};
+        fill_panel(job, b, p, panel);
+        k->depthwise(&d, 0, job->out_rows);
+        k->column_sum(out_pixels, nr, nr, d.out, mean);
+        for (size_t c = 0; c < nr; c++)
+            mean[c] /= (float)out_pixels;
     }
 }
 
-void al_depthwise_conv_forward(const al_run *run, const al_depthwise_conv *conv, size_t batch, size_t rows,
-                               size_t columns, const float *x, align_activation act, float *y)
+void al_expand_depthwise_forward(const al_run *run, const al_linear *expand, const al_depthwise_conv *conv,
+                                 size_t batch, size_t rows, size_t columns, const float *x, align_activation act,
+                                 float *y, float *means)
 {
-    if (run->dry)
-        return;
-    const size_t out_rows = al_depthwise_conv_size(conv, rows), band = 16;
-    depthwise_job job = {run->kernels,
-                         conv,
-                         batch,
-                         rows,
-                         columns,
-                         out_rows,
-                         al_depthwise_conv_size(conv, columns),
-                         band,
-                         (out_rows + band - 1) / band,
-                         act,
-                         x,
-                         y};
-    al_threads_run(run->threads, panels_of(run->kernels, conv->channels) * batch * job.bands, 1, depthwise_work, &job);
-}
-
-typedef struct layout_job {
-    const al_kernels *kernels;
-    size_t pixels, channels;
-    const float *x;
-    float *y;
-} layout_job;
-
-static void panels_work(void *user, size_t begin, size_t end, int thread)
-{
-    (void)thread;
-    const layout_job *job = user;
-    const size_t nr = job->kernels->nr, channels = job->channels;
-    for (size_t p = 0; p < panels_of(job->kernels, channels); p++) {
-        const size_t n = channels - p * nr < nr ? channels - p * nr : nr;
-        for (size_t i = begin; i < end; i++) {
-            float *to = job->y + (p * job->pixels + i) * nr;
-            memcpy(to, job->x + i * channels + p * nr, n * sizeof *to);
-            memset(to + n, 0, (nr - n) * sizeof *to);
-        }
+    const size_t mark = al_arena_mark(run->arena), threads = (size_t)al_threads_count(run->threads);
+    float *scratch = al_arena_floats(run->arena, threads * rows * columns * run->kernels->nr);
+    if (!run->dry) {
+        expand_job job = {.run = run,
+                          .expand = expand,
+                          .conv = conv,
+                          .batch = batch,
+                          .panels = panels_of(run->kernels, conv->channels),
+                          .rows = rows,
+                          .columns = columns,
+                          .out_rows = al_depthwise_conv_size(conv, rows),
+                          .out_columns = al_depthwise_conv_size(conv, columns),
+                          .act = act,
+                          .x = x,
+                          .y = y,
+                          .means = means,
+                          .scratch = scratch};
+        al_threads_run(run->threads, job.panels * batch, 1, expand_work, &job);
     }
-}
-
-void al_rows_to_panels(const al_run *run, size_t pixels, size_t channels, const float *x, float *y)
-{
-    if (run->dry)
-        return;
-    layout_job job = {run->kernels, pixels, channels, x, y};
-    al_threads_run(run->threads, pixels, 1024, panels_work, &job);
+    al_arena_release(run->arena, mark);
 }
 
 /* ---- squeeze and excite ---- */
 
-typedef struct mean_job {
-    const al_kernels *kernels;
-    size_t batch, pixels, panels;
-    const float *x;
-    float *means; /* [B, panels * nr] */
-} mean_job;
-
-static void mean_work(void *user, size_t begin, size_t end, int thread)
+void al_squeeze_excite_gates(const al_run *run, const al_squeeze_excite *se, size_t batch, const float *means,
+                             align_activation act, float *gates)
 {
-    (void)thread;
-    const mean_job *job = user;
-    const size_t nr = job->kernels->nr;
-    for (size_t item = begin; item < end; item++) {
-        const size_t panel = item / job->batch, b = item % job->batch;
-        float *mean = job->means + (b * job->panels + panel) * nr;
-        job->kernels->column_sum(job->pixels, nr, nr, job->x + item * job->pixels * nr, mean);
-        for (size_t c = 0; c < nr; c++)
-            mean[c] /= (float)job->pixels;
-    }
-}
-
-void al_squeeze_excite_gates(const al_run *run, const al_squeeze_excite *se, size_t batch, size_t pixels,
-                             const float *x, align_activation act, float *gates)
-{
-    const size_t panels = panels_of(run->kernels, se->expand.out), width = panels * run->kernels->nr;
+    const size_t width = panels_of(run->kernels, se->expand.out) * run->kernels->nr;
     const size_t mark = al_arena_mark(run->arena);
-    float *means = al_arena_floats(run->arena, batch * width);
     float *squeezed = al_arena_floats(run->arena, batch * se->reduce.out);
-    if (!run->dry) {
-        mean_job job = {run->kernels, batch, pixels, panels, x, means};
-        al_threads_run(run->threads, panels * batch, 1, mean_work, &job);
-        if (width != se->expand.out) /* row-major results do not touch the padding */
-            memset(gates, 0, batch * width * sizeof *gates);
-    }
+    if (!run->dry && width != se->expand.out) /* row-major results do not touch the padding */
+        memset(gates, 0, batch * width * sizeof *gates);
     al_linear_forward(run, &se->reduce, batch, al_rows(run, means, width), act,
                       al_rows_out(run, squeezed, se->reduce.out, NULL));
     al_linear_forward(run, &se->expand, batch, al_rows(run, squeezed, se->reduce.out), ALIGN_ACT_SIGMOID,
@@ -302,6 +286,12 @@ void al_pool(const al_run *run, size_t batch, size_t pixels, size_t channels, bo
     }
 }
 
+typedef struct layout_job {
+    size_t pixels, channels;
+    const float *x;
+    float *y;
+} layout_job;
+
 static void channels_first_work(void *user, size_t begin, size_t end, int thread)
 {
     (void)thread;
@@ -318,6 +308,6 @@ void al_channels_first(const al_run *run, size_t batch, size_t pixels, size_t ch
 {
     if (run->dry)
         return;
-    layout_job job = {run->kernels, pixels, channels, x, y};
+    layout_job job = {pixels, channels, x, y};
     al_threads_run(run->threads, batch * channels, 16, channels_first_work, &job);
 }

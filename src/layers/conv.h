@@ -34,12 +34,16 @@ void al_depthwise_conv_init(al_depthwise_conv *conv, const al_kernels *kernels, 
 /* Rows (or columns) that come out of n; 0 when the window does not fit. */
 size_t al_depthwise_conv_size(const al_depthwise_conv *conv, size_t n);
 
-/* x [B*y*x, C] in panels -> y [B*y'*x', C] in panels. */
-void al_depthwise_conv_forward(const al_run *run, const al_depthwise_conv *conv, size_t batch, size_t rows,
-                               size_t columns, const float *x, align_activation act, float *y);
-
-/* Row-major [pixels, channels] <-> panels; the padding of the last panel is zero. */
-void al_rows_to_panels(const al_run *run, size_t pixels, size_t channels, const float *x, float *y);
+/*
+ * The first half of a block: x [B*y*x, C] row-major -> expand [E], act -> depthwise, act -> y [B*y'*x', E] in panels,
+ * and means [B, panels * nr] over the pixels of each picture of y. expand NULL: none, E = C.
+ *
+ * One panel of one picture goes through all of it at once: the expanded picture exists only a panel at a time, in a
+ * cache, and the thread that filtered it adds it up.
+ */
+void al_expand_depthwise_forward(const al_run *run, const al_linear *expand, const al_depthwise_conv *conv,
+                                 size_t batch, size_t rows, size_t columns, const float *x, align_activation act,
+                                 float *y, float *means);
 
 /* ---- squeeze and excite, pooling, layout ---- */
 
@@ -47,9 +51,9 @@ typedef struct al_squeeze_excite {
     al_linear reduce, expand; /* [squeezed, C], [C, squeezed] */
 } al_squeeze_excite;
 
-/* The gates: x [B*pixels, C] in panels -> gates [B, panels * nr] = sigmoid(expand(act(reduce(mean over pixels)))). */
-void al_squeeze_excite_gates(const al_run *run, const al_squeeze_excite *se, size_t batch, size_t pixels,
-                             const float *x, align_activation act, float *gates);
+/* The gates: means [B, panels * nr] -> gates [B, panels * nr] = sigmoid(expand(act(reduce(means)))). */
+void al_squeeze_excite_gates(const al_run *run, const al_squeeze_excite *se, size_t batch, const float *means,
+                             align_activation act, float *gates);
 
 /*
  * The projection of gated pixels: y [B*pixels, out] = (x * gates) W^T + b + residual. Where a picture has more pixels

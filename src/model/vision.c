@@ -68,21 +68,15 @@ static void mbconv_forward(const al_run *run, const mbconv *m, align_activation 
 {
     const size_t out_rows = al_depthwise_conv_size(&m->depthwise, rows);
     const size_t out_columns = al_depthwise_conv_size(&m->depthwise, columns);
-    const size_t before = batch * rows * columns, after = batch * out_rows * out_columns;
-    const size_t nr = run->kernels->nr, width = (m->project.in + nr - 1) / nr * nr;
+    const size_t pixels = out_rows * out_columns, nr = run->kernels->nr, width = (m->project.in + nr - 1) / nr * nr;
     const size_t mark = al_arena_mark(run->arena);
-    float *expanded = al_arena_floats(run->arena, before * width);
-    float *filtered = al_arena_floats(run->arena, after * width);
-    float *gates = al_arena_floats(run->arena, batch * width);
+    float *filtered = al_arena_floats(run->arena, batch * pixels * width);
+    float *means = al_arena_floats(run->arena, batch * width), *gates = al_arena_floats(run->arena, batch * width);
 
-    if (m->expands)
-        al_linear_forward(run, &m->expand, before, al_rows(run, x, m->expand.in), act,
-                          al_panels_out(run, expanded, before));
-    else
-        al_rows_to_panels(run, before, m->project.in, x, expanded);
-    al_depthwise_conv_forward(run, &m->depthwise, batch, rows, columns, expanded, act, filtered);
-    al_squeeze_excite_gates(run, &m->squeeze_excite, batch, out_rows * out_columns, filtered, act, gates);
-    al_gated_projection(run, &m->project, batch, out_rows * out_columns, filtered, gates, m->residual ? x : NULL, y);
+    al_expand_depthwise_forward(run, m->expands ? &m->expand : NULL, &m->depthwise, batch, rows, columns, x, act,
+                                filtered, means);
+    al_squeeze_excite_gates(run, &m->squeeze_excite, batch, means, act, gates);
+    al_gated_projection(run, &m->project, batch, pixels, filtered, gates, m->residual ? x : NULL, y);
     al_arena_release(run->arena, mark);
 }
 

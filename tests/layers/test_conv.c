@@ -1,15 +1,17 @@
-/* conv.c against the formulas in double: the stem's windows, depthwise over panels, gates, both ways of gating,
- * pooling. */
+/* conv.c against the formulas in double: the stem's windows, a block with and without expansion, both ways of
+ * gating, pooling, layouts. */
 #include "layers/conv.h"
 #include "layers_test.h"
 
 typedef struct problem {
     size_t batch, rows, columns, channels, out, squeezed;
-    float *x, *y; /* row-major [B*rows*columns, channels], and what comes out */
-    float *depthwise, *scale, *bias, *reduce, *expand, *project, *gates, *residual;
+    size_t in;        /* channels before the expansion; 0: there is none */
+    float *x, *y;     /* row-major [B*rows*columns, in or channels], and what comes out */
+    double *expanded; /* [B*rows*columns, channels], what should reach the depthwise convolution */
+    float *inflate, *depthwise, *scale, *bias, *reduce, *expand, *project, *gates, *residual;
     al_depthwise_conv conv;
     al_squeeze_excite se;
-    al_linear projection;
+    al_linear expansion, projection;
 } problem;
 
 static align_tensor matrix(const float *data, size_t rows, size_t columns)
@@ -34,25 +36,26 @@ static void pack(al_arena *arena, void *user)
     p->conv.before = 0;
     p->conv.after = 1;
     al_depthwise_conv_init(&p->conv, al_kernels_get(), arena, &weight, p->scale, p->bias);
+    if (p->in)
+        pack_matrix(&p->expansion, arena, p->inflate, p->channels, p->in);
     pack_matrix(&p->se.reduce, arena, p->reduce, p->squeezed, p->channels);
     pack_matrix(&p->se.expand, arena, p->expand, p->channels, p->squeezed);
     pack_matrix(&p->projection, arena, p->project, p->out, p->channels);
 }
 
-/* What an MBConv block without expansion does. */
+/* What an MBConv block does. */
 static void block(const al_run *run, void *user)
 {
     const problem *p = user;
-    const size_t before = p->batch * p->rows * p->columns, nr = run->kernels->nr;
-    const size_t rows = al_depthwise_conv_size(&p->conv, p->rows),
-                 columns = al_depthwise_conv_size(&p->conv, p->columns);
-    const size_t width = (p->channels + nr - 1) / nr * nr, mark = al_arena_mark(run->arena);
-    float *panels = al_arena_floats(run->arena, before * width);
+    const size_t nr = run->kernels->nr, width = (p->channels + nr - 1) / nr * nr, mark = al_arena_mark(run->arena);
+    const size_t rows = al_depthwise_conv_size(&p->conv, p->rows);
+    const size_t columns = al_depthwise_conv_size(&p->conv, p->columns);
     float *filtered = al_arena_floats(run->arena, p->batch * rows * columns * width);
-    float *gates = al_arena_floats(run->arena, p->batch * width);
-    al_rows_to_panels(run, before, p->channels, p->x, panels);
-    al_depthwise_conv_forward(run, &p->conv, p->batch, p->rows, p->columns, panels, ALIGN_ACT_TANH, filtered);
-    al_squeeze_excite_gates(run, &p->se, p->batch, rows * columns, filtered, ALIGN_ACT_RELU, gates);
+    float *means = al_arena_floats(run->arena, p->batch * width),
+          *gates = al_arena_floats(run->arena, p->batch * width);
+    al_expand_depthwise_forward(run, p->in ? &p->expansion : NULL, &p->conv, p->batch, p->rows, p->columns, p->x,
+                                ALIGN_ACT_TANH, filtered, means);
+    al_squeeze_excite_gates(run, &p->se, p->batch, means, ALIGN_ACT_RELU, gates);
     al_gated_projection(run, &p->projection, p->batch, rows * columns, filtered, gates, p->residual, p->y);
     al_arena_release(run->arena, mark);
 }
@@ -63,12 +66,24 @@ static double depthwise_at(const problem *p, size_t b, size_t y, size_t x, size_
     for (size_t i = 0; i < 3; i++)
         for (size_t j = 0; j < 3; j++)
             if (2 * y + i < p->rows && 2 * x + j < p->columns)
-                sum += (double)p->x[((b * p->rows + 2 * y + i) * p->columns + 2 * x + j) * p->channels + c] *
+                sum += p->expanded[((b * p->rows + 2 * y + i) * p->columns + 2 * x + j) * p->channels + c] *
                        (double)p->depthwise[c * 9 + i * 3 + j] * (double)p->scale[c];
     return tanh(sum);
 }
 
-static void check_block(size_t batch, size_t rows, size_t columns, size_t channels, size_t out)
+static void expand(problem *p)
+{
+    const size_t n = p->batch * p->rows * p->columns;
+    for (size_t i = 0; i < n; i++)
+        for (size_t c = 0; c < p->channels; c++) {
+            double sum = p->in ? 0.0 : (double)p->x[i * p->channels + c];
+            for (size_t k = 0; k < p->in; k++)
+                sum += (double)p->x[i * p->in + k] * (double)p->inflate[c * p->in + k];
+            p->expanded[i * p->channels + c] = p->in ? tanh(sum) : sum;
+        }
+}
+
+static void check_block(size_t batch, size_t rows, size_t columns, size_t in, size_t channels, size_t out)
 {
     const size_t n = rows / 2 * (columns / 2), squeezed = 5;
     problem p = {.batch = batch,
@@ -77,7 +92,10 @@ static void check_block(size_t batch, size_t rows, size_t columns, size_t channe
                  .channels = channels,
                  .out = out,
                  .squeezed = squeezed,
-                 .x = random_floats(batch * rows * columns * channels, 1),
+                 .in = in,
+                 .x = random_floats(batch * rows * columns * (in ? in : channels), 1),
+                 .expanded = malloc(batch * rows * columns * channels * sizeof(double)),
+                 .inflate = random_floats(channels * in, 9),
                  .y = malloc(batch * n * out * sizeof(float)),
                  .depthwise = random_floats(channels * 9, 2),
                  .scale = random_floats(channels, 3),
@@ -86,6 +104,7 @@ static void check_block(size_t batch, size_t rows, size_t columns, size_t channe
                  .expand = random_floats(channels * squeezed, 6),
                  .project = random_floats(out * channels, 7),
                  .residual = random_floats(batch * n * out, 8)};
+    expand(&p);
     al_arena weights = packed(pack, &p);
     double *filtered = malloc(n * channels * sizeof *filtered), *gate = malloc(channels * sizeof *gate);
     for (int threads = 1; threads <= 2; threads++) {
@@ -115,9 +134,11 @@ static void check_block(size_t batch, size_t rows, size_t columns, size_t channe
         }
     }
     al_arena_done(&weights);
-    float *const owned[] = {p.x, p.y, p.depthwise, p.scale, p.bias, p.reduce, p.expand, p.project, p.residual};
+    float *const owned[] = {p.x,    p.y,      p.inflate, p.depthwise, p.scale,
+                            p.bias, p.reduce, p.expand,  p.project,   p.residual};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(owned[i]);
+    free(p.expanded);
     free(filtered);
     free(gate);
 }
@@ -125,9 +146,11 @@ static void check_block(size_t batch, size_t rows, size_t columns, size_t channe
 static void blocks(void **state)
 {
     (void)state;
-    check_block(1, 2, 2, 3, 5);     /* one pixel: fewer than columns, the pixels are gated */
-    check_block(2, 10, 7, 53, 90);  /* fewer pixels than columns */
-    check_block(2, 40, 38, 50, 11); /* more: the weights are gated, picture by picture */
+    check_block(1, 2, 2, 0, 3, 5);     /* one pixel: fewer than columns, the pixels are gated */
+    check_block(2, 10, 7, 0, 53, 90);  /* fewer pixels than columns */
+    check_block(2, 40, 38, 0, 50, 11); /* more: the weights are gated, picture by picture */
+    check_block(2, 10, 7, 5, 53, 90);  /* the same with expansion */
+    check_block(3, 24, 22, 51, 100, 7);
 }
 
 typedef struct stem {
