@@ -29,13 +29,13 @@ const char *align_dtype_name(align_dtype dtype)
 
 align_status align_dtype_from_name(align_dtype *out, const char *name, align_error *err)
 {
-    for (int i = 0; i < ALIGN_DTYPE_COUNT; i++)
+    for (int i = 0; name && i < ALIGN_DTYPE_COUNT; i++)
         if (!strcasecmp(name, dtypes[i].name) || !strcasecmp(name, dtypes[i].torch) ||
             (*name && !strcasecmp(name, dtypes[i].alias))) {
             *out = (align_dtype)i;
             return ALIGN_OK;
         }
-    return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "\"%s\" is not a dtype", name);
+    return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "\"%s\" is not a dtype", name ? name : "(null)");
 }
 
 bool al_dtype_is_float(align_dtype dtype)
@@ -111,7 +111,7 @@ static uint16_t bf16_of_float(float f)
 {
     const uint32_t bits = bits_of_float(f);
     if ((bits & 0x7FFFFFFFu) > 0x7F800000u)
-        return (uint16_t)(bits >> 16 | 0x40u);
+        return 0x7FC0u; /* PyTorch's NaN */
     return (uint16_t)((bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16);
 }
 
