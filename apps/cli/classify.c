@@ -177,10 +177,11 @@ static int classify_pictures(cli_session *session, const arguments *args, const 
     top = top < labels->count ? top : labels->count;
     bool bars = isatty(STDOUT_FILENO);
     int code = CLI_DONE;
+    cli_reader *reader = cli_reader_open(session, &args->common, pictures, args->orientation);
     cli_progress progress;
     cli_progress_start(&progress, args->common.quiet, true, "pictures", pictures->count);
     for (size_t i = 0; i < pictures->count && !ferror(stdout); i++) {
-        if (cli_embed_picture(session, pictures->items[i], args->orientation, picture)) {
+        if (cli_embed_next(session, reader, picture)) {
             rank_labels(session, picture, label_vectors, labels->count, guesses);
             if (args->common.json)
                 print_json(pictures->items[i], labels, guesses, top);
@@ -192,6 +193,7 @@ static int classify_pictures(cli_session *session, const arguments *args, const 
         cli_progress_step(&progress);
     }
     cli_progress_end(&progress);
+    cli_reader_close(reader);
     free(guesses);
     free(picture);
     free(label_vectors);

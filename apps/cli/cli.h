@@ -9,6 +9,7 @@
  *   output.c    stdout and stderr: messages, JSON lines, aligned columns, progress
  *   inputs.c    what the user names: pictures, folders of pictures, labels, "-"
  *   session.c   the model in use, and embeddings from it
+ *   reader.c    pictures decoded ahead of the model
  *
  * Data goes to stdout, everything else to stderr. A function that can fail has already said why when it returns false
  * or an exit code.
@@ -178,6 +179,8 @@ bool cli_check_output(const char *path);
 /* Whether the path ends with the suffix, in any case. */
 bool cli_has_suffix(const char *path, const char *suffix);
 
+typedef struct cli_reader cli_reader;
+
 /* ---- session.c ---- */
 
 /* A model ready to run. */
@@ -208,9 +211,20 @@ void cli_session_done(cli_session *session);
 /* Embeddings of unit length, [count, width]; to be freed. NULL after a message. Texts that occur twice run once. */
 float *cli_embed_texts(cli_session *session, const cli_common *common, const char *const *texts, size_t count);
 
-/* The embedding of one picture, of unit length, to out[width]. */
-bool cli_embed_picture(cli_session *session, const char *path, const char *orientation, float *out);
+/* The embedding of the reader's next picture, of unit length, to out[width]; false after a message. */
+bool cli_embed_next(cli_session *session, cli_reader *reader, float *out);
 
 /* a . b; summed in double, so that a logit is as good as its vectors. */
 float cli_dot(const float *a, const float *b, size_t n);
+
+/* ---- reader.c ---- */
+
+/* Starts to read the pictures; session, pictures and orientation must outlive the reader. */
+cli_reader *cli_reader_open(const cli_session *session, const cli_common *common, const cli_strings *pictures,
+                            const char *orientation);
+
+/* The next picture's pixel_values, [1, channels, height, width], valid until the next call. To be called at most once a
+ * picture; a picture that cannot be read gives its error and the next call the next picture. */
+align_status cli_reader_next(cli_reader *reader, align_tensor *pixel_values, align_error *err);
+void cli_reader_close(cli_reader *reader);
 #endif

@@ -74,17 +74,21 @@ static int embed_pictures(cli_session *session, const arguments *args, const cli
 {
     int code = CLI_DONE;
     size_t width = (size_t)session->width;
+    if (pictures->count == 0)
+        return code;
+    cli_reader *reader = cli_reader_open(session, &args->common, pictures, args->orientation);
     cli_progress progress;
     cli_progress_start(&progress, args->common.quiet, args->common.json || !args->output, "pictures", pictures->count);
     for (size_t i = 0; i < pictures->count && !ferror(stdout); i++) {
         float *row = out + i * width;
-        if (cli_embed_picture(session, pictures->items[i], args->orientation, row))
+        if (cli_embed_next(session, reader, row))
             print_embedding(args, "image", pictures->items[i], row, width);
         else
             code = CLI_FAILED;
         cli_progress_step(&progress);
     }
     cli_progress_end(&progress);
+    cli_reader_close(reader);
     return code;
 }
 

@@ -278,42 +278,19 @@ float *cli_embed_texts(cli_session *session, const cli_common *common, const cha
 
 /* ---- pictures ---- */
 
-static align_status picture_features(cli_session *session, const char *path, const char *orientation,
-                                     align_tensor *features, float **pixels, align_error *err)
+bool cli_embed_next(cli_session *session, cli_reader *reader, float *out)
 {
-    const align_image_processor_config *config = align_processor_image_processor(session->processor);
-    align_image image = {0};
-    int64_t height, width;
-    align_status status = cli_picture_open(&image, path, orientation, err);
-    if (status == ALIGN_OK) {
-        align_image_processor_output_size(config, image.height, image.width, &height, &width);
-        *pixels = cli_alloc((size_t)(image.channels * height * width), sizeof **pixels);
-        status = align_image_processor_run(config, &image, *pixels, err);
-    }
-    if (status == ALIGN_OK) {
-        int64_t shape[] = {1, image.channels, height, width};
-        align_inputs inputs = ALIGN_INPUTS_INIT;
-        inputs.pixel_values = align_tensor_view(ALIGN_F32, 4, shape, *pixels);
-        status = align_model_get_image_features(session->context, &inputs, features, err);
-    }
-    align_image_done(&image);
-    return status;
-}
-
-bool cli_embed_picture(cli_session *session, const char *path, const char *orientation, float *out)
-{
-    float *pixels = NULL;
     align_tensor features;
+    align_inputs inputs = ALIGN_INPUTS_INIT;
     align_error err = ALIGN_ERROR_INIT;
-    bool ok = picture_features(session, path, orientation, &features, &pixels, &err) == ALIGN_OK;
-    if (ok) {
-        memcpy(out, features.data, (size_t)session->width * sizeof *out);
-        align_normalize(out, 1, (size_t)session->width);
-    } else {
+    if (cli_reader_next(reader, &inputs.pixel_values, &err) != ALIGN_OK ||
+        align_model_get_image_features(session->context, &inputs, &features, &err) != ALIGN_OK) {
         cli_fail("%s", err.message);
+        return false;
     }
-    free(pixels);
-    return ok;
+    memcpy(out, features.data, (size_t)session->width * sizeof *out);
+    align_normalize(out, 1, (size_t)session->width);
+    return true;
 }
 
 float cli_dot(const float *a, const float *b, size_t n)

@@ -51,15 +51,17 @@ static matrix compute_logits(cli_session *session, const arguments *args, const 
     float *picture = cli_alloc(width, sizeof *picture);
     logits.values = cli_alloc(logits.rows, logits.columns * sizeof *logits.values);
     bool ok = true;
+    cli_reader *reader = cli_reader_open(session, &args->common, pictures, args->orientation);
     cli_progress progress;
     cli_progress_start(&progress, args->common.quiet, false, "pictures", pictures->count);
     for (size_t i = 0; i < logits.rows; i++) {
-        ok = cli_embed_picture(session, pictures->items[i], args->orientation, picture) && ok;
+        ok = cli_embed_next(session, reader, picture) && ok;
         for (size_t j = 0; j < logits.columns && ok; j++)
             logits.values[i * logits.columns + j] = cli_dot(picture, texts + j * width, width) / temperature;
         cli_progress_step(&progress);
     }
     cli_progress_end(&progress);
+    cli_reader_close(reader);
     free(picture);
     free(texts);
     if (!ok) {
