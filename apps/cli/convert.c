@@ -18,7 +18,8 @@ typedef struct arguments {
     align_save_options save;
 } arguments;
 
-static int check_sizes(const cli_command *self, arguments *args)
+/* Fills args->save. What can be judged before anything is written is judged here. */
+static int check_options(const cli_command *self, arguments *args)
 {
     align_error err = ALIGN_ERROR_INIT;
     if (args->dtype) {
@@ -28,6 +29,12 @@ static int check_sizes(const cli_command *self, arguments *args)
     }
     if (args->max_shard_size && align_parse_size(&args->save.max_shard_size, args->max_shard_size, &err) != ALIGN_OK)
         return cli_usage_error(self, "--max-shard-size: %s", err.message);
+    if (args->save.max_shard_size <= 0)
+        return cli_usage_error(self, "--max-shard-size: a file of %s holds nothing", args->max_shard_size);
+    if (args->variant && (!*args->variant || strchr(args->variant, '/')))
+        return cli_usage_error(self, "--variant is a part of a file name, not '%s'", args->variant);
+    if (args->output && !*args->output)
+        return cli_usage_error(self, "the folder to write has no name");
     args->save.safe_serialization = !args->format || strcmp(args->format, "safetensors") == 0;
     args->save.variant = args->variant;
     return CLI_PROCEED;
@@ -71,7 +78,7 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
     int code = cli_parse(self, options, CLI_COUNT(options), argc, argv, &args->paths);
     if (code == CLI_PROCEED)
         code = check_paths(self, args);
-    return code == CLI_PROCEED ? check_sizes(self, args) : code;
+    return code == CLI_PROCEED ? check_options(self, args) : code;
 }
 
 /* ---- copying ---- */

@@ -239,7 +239,9 @@ bool cli_check_output(const char *path)
     char *folder = slash ? cli_format("%.*s", slash == path ? 1 : (int)(slash - path), path) : cli_format(".");
     struct stat info;
     bool ok = false;
-    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) /* renaming over a device would replace it */
+    if (*path == '\0')
+        cli_fail("the file to write has no name");
+    else if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) /* renaming over a device would replace it */
         cli_fail("%s: cannot write: not a regular file", path);
     else if (access(folder, W_OK | X_OK) != 0)
         cli_fail("%s: cannot write: %s", path, strerror(errno));

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MOST_TOKENS 1000000 /* far beyond any model; padding to more would only fill the memory */
+
 typedef struct arguments {
     cli_common common;
     cli_list images, texts, pairs;
@@ -43,6 +45,8 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
                                args->texts.count);
     if (!args->output)
         return cli_usage_error(self, "--output is missing");
+    if (args->max_length > MOST_TOKENS)
+        return cli_usage_error(self, "--max-length is at most %d, not %lld", MOST_TOKENS, (long long)args->max_length);
     code = cli_check_texts(self, "--text", &args->texts);
     return code == CLI_PROCEED ? cli_check_texts(self, "--text-pair", &args->pairs) : code;
 }

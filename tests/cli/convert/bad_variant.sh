@@ -1,0 +1,2 @@
+# A variant is no path.
+"$ALIGN" convert --output o --variant ../x

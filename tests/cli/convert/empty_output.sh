@@ -1,0 +1,2 @@
+# A folder without a name.
+"$ALIGN" convert "$DATA/models/tiny" ""
