@@ -1,6 +1,31 @@
 #!/bin/sh
-# demo.sh: the main job, offline, on pictures and a model of the repository: which words fit which picture.
+# demo.sh: the main job, offline, on pictures and the model of the repository: which words fit which picture. With
+# --readme it writes the first screen's example anew into README.md, so that what stands there is what comes out.
 set -eu
 cd "$(dirname "$0")/.."
-set -x
-build/align classify models/demo/*.png --labels-file models/demo/labels.txt --top 3
+
+# Shows a command as one would type it, and what it prints.
+show() {
+    echo "\$ $1"
+    PATH="$PWD/build:$PATH" sh -c "$1"
+}
+
+if [ "${1:-}" = --readme ]; then
+    block=$(mktemp)
+    trap 'rm -f "$block"' EXIT
+    {
+        echo '```console'
+        show 'align classify models/demo/apple.png models/demo/sad_face.png --labels-file models/demo/labels.txt --top 3'
+        echo
+        show 'align similarity --image models/demo/apple.png models/demo/sad_face.png --text "a red fruit" "a sad face"'
+        echo '```'
+    } >"$block"
+    awk -v block="$block" '
+        /<!-- demo -->/ { print; while ((getline line < block) > 0) print line; skip = 1 }
+        /<!-- end of demo -->/ { skip = 0 }
+        !skip' README.md >README.md.new
+    mv README.md.new README.md
+    exit
+fi
+show 'align classify models/demo/*.png --labels-file models/demo/labels.txt --top 2'
+show 'align similarity --image models/demo/apple.png models/demo/sad_face.png --text "a red fruit" "a sad face"'
