@@ -46,8 +46,11 @@ thread: build-thread/build.ninja
 	@cmake --build build-thread
 	@ctest --preset thread -j $(JOBS)
 
-install: all
-	@cmake --install build --prefix $(PREFIX)
+# The command remembers the prefix: it looks for the model that ships there when the source folder is gone.
+install: build/build.ninja
+	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(abspath $(PREFIX))
+	@cmake --build build --target align_cli align_shared align_static
+	@cmake --install build
 
 format:
 	@git ls-files '*.c' '*.h' | xargs tools/handwritten.sh | xargs clang-format -i
