@@ -24,25 +24,32 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
+/* floats of a cache line */
+#define LINE 16
+
 /*
  * c[rows x vectors] (+)= a b over k in [k_begin, k_end). first: start from the bias, otherwise from c.
- * a points to the tile's first row, b to row k_begin of the panel.
+ * b points to row k_begin of the panel. fetch is what will be read after this: one line of it is asked for at each k,
+ * since weights come from far away and few rows leave little time to wait for them.
  */
 static inline __attribute__((always_inline)) void tile(const size_t rows, const size_t vectors, const al_matrix *a,
                                                        size_t row, size_t k_begin, size_t k_end, const float *b,
-                                                       const float *bias, int first, float *c, size_t c_row_stride)
+                                                       const float *bias, int first, float *c, size_t c_row_stride,
+                                                       const float *fetch)
 {
     vf sum[TILE_ROWS][TILE_VECTORS];
     UNROLL
-    for (size_t i = 0; i < rows; i++)
+    for (size_t i = 0; i < rows; i++) {
         UNROLL
-    for (size_t j = 0; j < vectors; j++)
-        sum[i][j] = !first ? v_load(c + i * c_row_stride + j * VL) : bias ? v_load(bias + j * VL) : v_zero();
+        for (size_t j = 0; j < vectors; j++)
+            sum[i][j] = !first ? v_load(c + i * c_row_stride + j * VL) : bias ? v_load(bias + j * VL) : v_zero();
+    }
     for (size_t k = k_begin; k < k_end; k += NR) {
         const size_t n = k_end - k < NR ? k_end - k : NR;
         const float *p = a->data + k / NR * a->panel + row * a->row_stride;
         const size_t stride = a->row_stride;
-        for (size_t l = 0; l < n; l++, b += NR) {
+        for (size_t l = 0; l < n; l++, b += NR, fetch += LINE) {
+            __builtin_prefetch(fetch, 0, 2);
             vf column[TILE_VECTORS];
             UNROLL
             for (size_t j = 0; j < vectors; j++)
@@ -57,21 +64,23 @@ static inline __attribute__((always_inline)) void tile(const size_t rows, const 
         }
     }
     UNROLL
-    for (size_t i = 0; i < rows; i++)
+    for (size_t i = 0; i < rows; i++) {
         UNROLL
-    for (size_t j = 0; j < vectors; j++)
-        v_store(c + i * c_row_stride + j * VL, sum[i][j]);
+        for (size_t j = 0; j < vectors; j++)
+            v_store(c + i * c_row_stride + j * VL, sum[i][j]);
+    }
 }
 
 typedef void (*tile_function)(const al_matrix *a, size_t row, size_t k_begin, size_t k_end, const float *b,
-                              const float *bias, int first, float *c, size_t c_row_stride);
+                              const float *bias, int first, float *c, size_t c_row_stride, const float *fetch);
 
 /* One function a tile size, so that the loops above unroll into straight code. */
 #define TILE(rows, vectors)                                                                                           \
     static void tile_##rows##x##vectors(const al_matrix *a, size_t row, size_t k_begin, size_t k_end, const float *b, \
-                                        const float *bias, int first, float *c, size_t c_row_stride)                  \
+                                        const float *bias, int first, float *c, size_t c_row_stride,                  \
+                                        const float *fetch)                                                           \
     {                                                                                                                 \
-        tile(rows, vectors, a, row, k_begin, k_end, b, bias, first, c, c_row_stride);                                 \
+        tile(rows, vectors, a, row, k_begin, k_end, b, bias, first, c, c_row_stride, fetch);                          \
     }
 /* clang-format off */
 #if TILE_VECTORS == 3
@@ -112,13 +121,13 @@ static void finish_row(const al_gemm *g, size_t row, size_t column, size_t n, fl
  * computed beside and its columns are copied.
  */
 static void edge_tile(const al_gemm *g, tile_function run, size_t rows, size_t row, size_t columns, size_t k_begin,
-                      size_t k_end, const float *b, const float *bias, float *c)
+                      size_t k_end, const float *b, const float *bias, float *c, const float *fetch)
 {
     float beside[TILE_ROWS * NR];
     for (size_t i = 0; i < rows && k_begin; i++)
         for (size_t j = 0; j < NR; j++)
             beside[i * NR + j] = j < columns ? c[i * g->c_row_stride + j] : 0.0f;
-    run(&g->a, row, k_begin, k_end, b, bias, k_begin == 0, beside, NR);
+    run(&g->a, row, k_begin, k_end, b, bias, k_begin == 0, beside, NR, fetch);
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++)
             c[i * g->c_row_stride + j] = beside[i * NR + j];
@@ -132,17 +141,21 @@ static void panel_slice(const al_gemm *g, size_t begin, size_t end, size_t panel
     const size_t left = g->n - panel * NR, columns = left < NR ? left : NR;
     const bool edge = !g->c_padded && columns % VL != 0;
     const size_t vectors = g->c_padded ? TILE_VECTORS : (columns + VL - 1) / VL;
+    const float *const next = b + (k_end - k_begin) * NR, *const next_end = next + (k_end - k_begin) * NR;
+    const float *fetch = next;
     for (size_t row = begin; row < end; row += TILE_ROWS) {
         const size_t rows = end - row < TILE_ROWS ? end - row : TILE_ROWS;
         const tile_function run = tiles[rows - 1][vectors - 1];
         float *c = g->c + panel * g->c_panel + row * g->c_row_stride;
         if (edge)
-            edge_tile(g, run, rows, row, columns, k_begin, k_end, b, bias, c);
+            edge_tile(g, run, rows, row, columns, k_begin, k_end, b, bias, c, fetch);
         else
-            run(&g->a, row, k_begin, k_end, b, bias, k_begin == 0, c, g->c_row_stride);
+            run(&g->a, row, k_begin, k_end, b, bias, k_begin == 0, c, g->c_row_stride, fetch);
         if (k_end == g->k)
             for (size_t i = 0; i < rows; i++)
                 finish_row(g, row + i, panel * NR, g->c_padded ? NR : columns, c + i * g->c_row_stride);
+        /* once all of it is on its way, lines that are here already are asked for: that costs nothing */
+        fetch = fetch < next_end ? fetch + (k_end - k_begin) * LINE : b;
     }
 }
 
