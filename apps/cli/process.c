@@ -1,7 +1,7 @@
 /*
- * process.c: `align process`: AlignProcessor alone, from pictures and texts to the tensors that the model takes. It
- * does what the reference does, no more: texts are cut only when asked, EXIF orientation is left alone unless asked
- * for.
+ * process.c: `align process`: AlignProcessor alone, from pictures and texts to the tensors that the model takes. Texts
+ * are cut only when asked, as in the reference; pictures are turned upright as their EXIF orientation says, as in every
+ * other command: the reference leaves that to whoever opens the picture.
  */
 #include "cli.h"
 #include <stdlib.h>
@@ -28,7 +28,7 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
          "how far texts are padded (default: max_length)"},
         {CLI_INT, "max-length", "N", &args->max_length, 1, "tokens to pad to and cut at (default: 64)"},
         {CLI_FLAG, "truncation", NULL, &args->truncation, 0, "cut longer texts; without it they stay longer"},
-        CLI_OPTION_ORIENTATION(args->orientation, "ignore"),
+        CLI_OPTION_ORIENTATION(args->orientation, "apply"),
         CLI_OPTIONS_COMMON(args->common),
     };
     cli_list rest = {0};
@@ -89,7 +89,7 @@ static align_status process(const align_processor *processor, const arguments *a
 
 static int run(const cli_command *self, int argc, char **argv)
 {
-    arguments args = {.orientation = "ignore", .padding = "max_length", .max_length = 64};
+    arguments args = {.orientation = "apply", .padding = "max_length", .max_length = 64};
     cli_strings pictures = {0};
     cli_session session = {0};
     align_error err = ALIGN_ERROR_INIT;

@@ -71,8 +71,8 @@ ALIGN_API align_status align_tensors_new(align_tensors **out, align_error *err);
 /*
  * Opens one file by its content: safetensors, or PyTorch (zip container or the older bare pickle; both read by a
  * whitelist that never executes anything). The file is mapped, not read: pages come in when a tensor is first touched.
- * Errors: IO, FORMAT (header or offsets out of bounds, overlapping, truncated, a pickle that names anything but tensors),
- * UNSUPPORTED (dtype, rank beyond ALIGN_MAX_RANK, a compressed zip).
+ * Errors: IO, FORMAT (header or offsets out of bounds, overlapping, truncated, a pickle that names anything but
+ * tensors), UNSUPPORTED (dtype, rank beyond ALIGN_MAX_RANK, a compressed zip).
  */
 ALIGN_API align_status align_tensors_open(align_tensors **out, const char *path, align_error *err);
 

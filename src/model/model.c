@@ -89,8 +89,9 @@ align_status align_model_save_pretrained(const align_model *model, const char *f
         options = &defaults;
     TRY(al_need(model, "model", err));
     TRY(al_need(folder, "folder", err));
-    TRY(save_config(model, folder, torch_dtype(model, options), err));
+    /* The weights first: they judge the options, and a folder without a config.json is no model yet. */
     TRY(align_tensors_save_pretrained(model->state, folder, options, err));
+    TRY(save_config(model, folder, torch_dtype(model, options), err));
 done:
     return status;
 }

@@ -1,1 +1,2 @@
+# Nothing to run on.
 "$ALIGN" bench --model "$DATA/models/tiny"

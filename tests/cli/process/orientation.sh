@@ -1,4 +1,4 @@
-# The processor leaves EXIF orientation alone, like the reference, unless asked: the files differ in their mark only.
+# Pictures are turned upright unless asked otherwise: the files differ in their mark only.
 P="$DATA/processor/pictures"
 for option in '' '--orientation ignore' '--orientation apply'; do
     "$ALIGN" process --image "$P/exif1.jpg" --model "$DATA/hub" --output upright.safetensors $option
