@@ -111,7 +111,7 @@ static uint16_t bf16_of_float(float f)
 {
     const uint32_t bits = bits_of_float(f);
     if ((bits & 0x7FFFFFFFu) > 0x7F800000u)
-        return 0x7FC0u; /* PyTorch's NaN */
+        return (uint16_t)(bits >> 16 | 0x40u); /* quiet, with what fits of its payload */
     return (uint16_t)((bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16);
 }
 
