@@ -3,7 +3,7 @@
 #   make            build the command and the libraries        make install PREFIX=/usr/local   put them there
 #   make demo       classify the pictures of the repository    make format    clang-format over our code
 #   make test       build and run every test                   make lint      the rules of the house (tools/lint.sh)
-#   make bench      build and run the benchmarks               make tidy      clang-tidy (minutes)
+#   make bench      time the model that ships                  make tidy      clang-tidy (minutes)
 #   make sanitize   the tests under ASan and UBSan             make clean     remove every build folder
 #   make goldens    the expected outputs anew (needs Python)   make bootstrap install missing Debian packages
 
@@ -34,9 +34,8 @@ test: build/build.ninja
 	@cmake --build build
 	@ctest --preset release -j $(JOBS)
 
-bench: build/build.ninja
-	@cmake --build build
-	@tools/bench.sh build
+bench: all
+	@tools/bench.sh
 
 sanitize: build-sanitize/build.ninja
 	@cmake --build build-sanitize

@@ -1,12 +1,21 @@
 #!/bin/sh
-# bench.sh BUILD: runs every benchmark that was built, one after the other, alone on the machine.
+# bench.sh: how long the model that ships takes on this machine, tower by tower. Against other engines, on the full-size
+# model: bench/compare.py.
 set -eu
-build=$1
-found=
-for program in "$build"/bench_* "$build"/bench/bench_*; do
-    [ -x "$program" ] && [ -f "$program" ] || continue
-    found=yes
-    echo "== $(basename "$program")"
-    "$program"
+cd "$(dirname "$0")/.."
+inputs=$(mktemp -d)
+trap 'rm -rf "$inputs"' EXIT
+
+set -- models/demo/*.png
+while [ $# -gt 8 ]; do shift; done
+build/align process --quiet --image "$@" --text apple "a red fruit" "a sad face" dog car house sun "a cup of coffee" \
+    --output "$inputs/inputs.safetensors"
+for tower in image text; do
+    for batch in 1 8; do
+        for threads in 1 "$(nproc)"; do
+            printf '%-5s batch %d, %2d threads: ' $tower $batch "$threads"
+            build/align bench --inputs "$inputs/inputs.safetensors" --tower $tower --batch $batch --threads "$threads" \
+                --seconds 1
+        done
+    done
 done
-[ -n "$found" ] || echo "no benchmark was built" >&2

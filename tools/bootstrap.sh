@@ -22,7 +22,6 @@ need ninja-build command ninja
 need pkg-config command pkg-config
 need libc6-dev header stdio.h
 need libjansson-dev module jansson
-need libutf8proc-dev module libutf8proc
 need libjpeg62-turbo-dev module libjpeg
 need libpng-dev module libpng
 need libwebp-dev module libwebp
