@@ -13,7 +13,7 @@ build/align process --quiet --image "$@" --text apple "a red fruit" "a sad face"
 for tower in image text; do
     for batch in 1 8; do
         for threads in 1 "$(nproc)"; do
-            printf '%-5s batch %d, %2d threads: ' $tower $batch "$threads"
+            printf '%2d threads: ' "$threads"
             build/align bench --inputs "$inputs/inputs.safetensors" --tower $tower --batch $batch --threads "$threads" \
                 --seconds 1
         done
