@@ -197,6 +197,14 @@ ALIGN_API align_status align_tokenizer_decode(const align_tokenizer *tokenizer, 
                                               bool skip_special_tokens, int clean_up_tokenization_spaces, char **text,
                                               align_error *err);
 
+/*
+ * batch_decode: row r is ids[offsets[r]] .. ids[offsets[r + 1] - 1], the layout of an align_encoding. *texts holds rows
+ * strings in one block of memory: one align_free(*texts) frees all of them.
+ */
+ALIGN_API align_status align_tokenizer_batch_decode(const align_tokenizer *tokenizer, const int64_t *ids,
+                                                    const size_t *offsets, size_t rows, bool skip_special_tokens,
+                                                    int clean_up_tokenization_spaces, char ***texts, align_error *err);
+
 /* ---- both ---- */
 
 typedef struct align_processor align_processor;

@@ -103,3 +103,41 @@ done:
     al_buffer_done(&out);
     return status;
 }
+
+align_status align_tokenizer_batch_decode(const align_tokenizer *t, const int64_t *ids, const size_t *offsets,
+                                          size_t rows, bool skip_special_tokens, int clean_up_tokenization_spaces,
+                                          char ***texts, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    al_buffer all = {0}; /* the texts, each with its NUL */
+    char *text = NULL;
+    if (!t || !texts || (rows > 0 && !offsets))
+        return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "align_tokenizer_batch_decode: NULL argument");
+    *texts = NULL;
+    for (size_t r = 0; r < rows; r++) {
+        if (offsets[r + 1] < offsets[r])
+            FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT, "offsets: row %zu ends at %zu, before it begins at %zu", r,
+                 offsets[r + 1], offsets[r]);
+        TRY(align_tokenizer_decode(t, ids ? ids + offsets[r] : NULL, offsets[r + 1] - offsets[r], skip_special_tokens,
+                                   clean_up_tokenization_spaces, &text, err));
+        al_buffer_put(&all, text, strlen(text) + 1);
+        TRY(al_buffer_check(&all, err));
+        al_free(text);
+        text = NULL;
+    }
+    char **out = al_alloc(rows * sizeof *out + all.size);
+    if (!out) {
+        status = al_error_no_memory(err, rows * sizeof *out + all.size);
+        goto done;
+    }
+    char *at = (char *)(out + rows);
+    if (all.size)
+        memcpy(at, all.data, all.size);
+    for (size_t r = 0; r < rows; r++, at += strlen(at) + 1)
+        out[r] = at;
+    *texts = out;
+done:
+    al_free(text);
+    al_buffer_done(&all);
+    return status;
+}

@@ -247,11 +247,54 @@ static void defaults(void **state)
     align_tokenizer_free(NULL);
 }
 
+/* Row by row the same as decode; one block of memory. */
+static void batches(void **state)
+{
+    (void)state;
+    align_tokenizer *t = open_golden("plain");
+    const int64_t n = align_tokenizer_vocab_size(t);
+    int64_t ids[40];
+    const size_t offsets[] = {0, 7, 7, 20, 40};
+    char **texts, *text;
+    for (int i = 0; i < 40; i++)
+        ids[i] = i * 37 % n;
+    assert_int_equal(align_tokenizer_batch_decode(t, ids, offsets, 4, true, -1, &texts, NULL), ALIGN_OK);
+    for (size_t r = 0; r < 4; r++) {
+        assert_int_equal(
+            align_tokenizer_decode(t, ids + offsets[r], offsets[r + 1] - offsets[r], true, -1, &text, NULL), ALIGN_OK);
+        assert_string_equal(texts[r], text);
+        align_free(text);
+    }
+    assert_string_equal(texts[1], "");
+    align_free(texts);
+    assert_int_equal(align_tokenizer_batch_decode(t, NULL, NULL, 0, false, -1, &texts, NULL), ALIGN_OK);
+    align_free(texts);
+
+    align_error err = ALIGN_ERROR_INIT;
+    const size_t backwards[] = {0, 5, 4};
+    assert_int_equal(align_tokenizer_batch_decode(t, ids, backwards, 2, false, -1, &texts, &err),
+                     ALIGN_ERROR_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "row 1"));
+    assert_int_equal(align_tokenizer_batch_decode(t, ids, NULL, 2, false, -1, &texts, NULL),
+                     ALIGN_ERROR_INVALID_ARGUMENT);
+    for (long i = 1;; i++) {
+        al_memory_fail_at(i);
+        const align_status status = align_tokenizer_batch_decode(t, ids, offsets, 4, false, 0, &texts, NULL);
+        al_memory_fail_at(0);
+        if (status == ALIGN_OK)
+            break;
+        assert_int_equal(status, ALIGN_ERROR_OUT_OF_MEMORY);
+        assert_null(texts);
+    }
+    align_free(texts);
+    align_tokenizer_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encoding), cmocka_unit_test(decoding), cmocka_unit_test(lookups),
-        cmocka_unit_test(saving),   cmocka_unit_test(defaults),
+        cmocka_unit_test(saving),   cmocka_unit_test(defaults), cmocka_unit_test(batches),
     };
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }
