@@ -22,38 +22,62 @@ typedef struct attention_job {
     head_scratch *scratch; /* one a thread */
 } attention_job;
 
+/* One head of one text: S tokens, of which the first `queries` ask. */
+typedef struct one_text {
+    size_t text, tokens, queries;
+    const float *q, *key, *value; /* rows of the head, qkv_stride apart */
+    size_t qkv_stride;
+    float *context; /* rows of the head, context_stride apart */
+    size_t context_stride;
+} one_text;
+
 /*
  * Relative positions: row l, column r gets sum_d Q[l,d] E[l - r + N - 1, d], and with key_query also
  * sum_d K[r,d] E[l - r + N - 1, d]; both before the division by sqrt(d).
  */
-static void add_relative_positions(const al_kernels *k, const al_attention *at, size_t tokens, const float *q,
-                                   const float *key, size_t stride, float *scores)
+static void add_relative_positions(const al_kernels *k, const al_attention *at, const one_text *o, float *scores)
 {
     const size_t d = at->head_size;
-    for (size_t l = 0; l < tokens; l++)
-        for (size_t r = 0; r < tokens; r++) {
+    for (size_t l = 0; l < o->queries; l++)
+        for (size_t r = 0; r < o->tokens; r++) {
             const float *e = at->distance + (l + at->max_positions - 1 - r) * d;
-            scores[l * tokens + r] += k->dot(d, q + l * stride, e);
+            scores[l * o->tokens + r] += k->dot(d, o->q + l * o->qkv_stride, e);
             if (at->positions == AL_POSITIONS_KEY_QUERY)
-                scores[l * tokens + r] += k->dot(d, key + r * stride, e);
+                scores[l * o->tokens + r] += k->dot(d, o->key + r * o->qkv_stride, e);
         }
 }
 
 /* Divides by sqrt(d), adds the mask and takes the softmax of every row, then the head's factor. */
-static void normalise_scores(const al_kernels *k, const al_attention_input *in, size_t text, float divisor,
+static void normalise_scores(const al_kernels *k, const al_attention_input *in, const one_text *o, float divisor,
                              const float *factor, float *scores)
 {
-    const size_t tokens = in->tokens;
-    for (size_t l = 0; l < tokens; l++) {
-        float *row = scores + l * tokens;
-        for (size_t r = 0; r < tokens; r++)
+    for (size_t l = 0; l < o->queries; l++) {
+        float *row = scores + l * o->tokens;
+        for (size_t r = 0; r < o->tokens; r++)
             row[r] /= divisor;
         if (in->mask)
-            k->add(tokens, in->mask + (text * in->mask_rows + (in->mask_rows == 1 ? 0 : l)) * tokens, row);
-        k->softmax(tokens, row);
-        for (size_t r = 0; factor && r < tokens; r++)
+            k->add(o->tokens, in->mask + (o->text * in->mask_rows + (in->mask_rows == 1 ? 0 : l)) * in->tokens, row);
+        k->softmax(o->tokens, row);
+        for (size_t r = 0; factor && r < o->tokens; r++)
             row[r] *= *factor;
     }
+}
+
+static one_text find_text(const al_attention *at, const al_attention_input *in, size_t text, size_t head)
+{
+    const size_t d = at->head_size, width = at->heads * d;
+    const size_t begin = in->offsets ? in->offsets[text] : text * in->tokens;
+    const size_t tokens = in->offsets ? in->offsets[text + 1] - begin : in->tokens;
+    const float *q = in->qkv + begin * 3 * width + head * d;
+    return (one_text){.text = text,
+                      .tokens = tokens,
+                      .queries = in->first_only ? 1 : tokens,
+                      .q = q,
+                      .key = q + width,
+                      .value = q + 2 * width,
+                      .qkv_stride = 3 * width,
+                      .context = in->context + (in->first_only ? text : begin) * width + head * d,
+                      .context_stride = width};
 }
 
 static void one_head(const attention_job *job, size_t text, size_t head, const head_scratch *scratch)
@@ -61,37 +85,37 @@ static void one_head(const attention_job *job, size_t text, size_t head, const h
     const al_attention *at = job->attention;
     const al_attention_input *in = job->input;
     const al_kernels *k = job->run->kernels;
-    const size_t tokens = in->tokens, d = at->head_size, width = at->heads * d, stride = 3 * width;
-    const float *q = in->qkv + text * tokens * stride + head * d, *key = q + width, *value = key + width;
+    const one_text o = find_text(at, in, text, head);
+    const size_t d = at->head_size;
     float *scores =
-        in->probabilities ? in->probabilities + (text * at->heads + head) * tokens * tokens : scratch->scores;
+        in->probabilities ? in->probabilities + (text * at->heads + head) * o.tokens * o.tokens : scratch->scores;
 
-    al_pack(k, key, stride, d, tokens, false, scratch->packed_keys);
-    const al_gemm query_key = {.m = tokens,
-                               .n = tokens,
+    al_pack(k, o.key, o.qkv_stride, d, o.tokens, false, scratch->packed_keys);
+    const al_gemm query_key = {.m = o.queries,
+                               .n = o.tokens,
                                .k = d,
-                               .a = {q, stride, k->nr},
+                               .a = {o.q, o.qkv_stride, k->nr},
                                .b = scratch->packed_keys,
                                .act = ALIGN_ACT_LINEAR,
                                .c = scores,
-                               .c_row_stride = tokens,
+                               .c_row_stride = o.tokens,
                                .c_panel = k->nr};
-    k->gemm(&query_key, 0, tokens, 0, (tokens + k->nr - 1) / k->nr);
+    k->gemm(&query_key, 0, o.queries, 0, (o.tokens + k->nr - 1) / k->nr);
     if (at->positions != AL_POSITIONS_NONE)
-        add_relative_positions(k, at, tokens, q, key, stride, scores);
-    normalise_scores(k, in, text, sqrtf((float)d), in->head_mask ? in->head_mask + head : NULL, scores);
+        add_relative_positions(k, at, &o, scores);
+    normalise_scores(k, in, &o, sqrtf((float)d), in->head_mask ? in->head_mask + head : NULL, scores);
 
-    al_pack(k, value, stride, tokens, d, true, scratch->packed_values);
-    const al_gemm weighted = {.m = tokens,
+    al_pack(k, o.value, o.qkv_stride, o.tokens, d, true, scratch->packed_values);
+    const al_gemm weighted = {.m = o.queries,
                               .n = d,
-                              .k = tokens,
-                              .a = {scores, tokens, k->nr},
+                              .k = o.tokens,
+                              .a = {scores, o.tokens, k->nr},
                               .b = scratch->packed_values,
                               .act = ALIGN_ACT_LINEAR,
-                              .c = in->context + text * tokens * width + head * d,
-                              .c_row_stride = width,
+                              .c = o.context,
+                              .c_row_stride = o.context_stride,
                               .c_panel = k->nr};
-    k->gemm(&weighted, 0, tokens, 0, (d + k->nr - 1) / k->nr);
+    k->gemm(&weighted, 0, o.queries, 0, (d + k->nr - 1) / k->nr);
 }
 
 static void attention_work(void *user, size_t begin, size_t end, int thread)

@@ -19,14 +19,21 @@ typedef struct al_attention {
     size_t max_positions;  /* N */
 } al_attention;
 
+/*
+ * Texts of one length lie [B, S]; of many lengths, one after the other without padding. With first_only, only the first
+ * token of each text asks (all of them answer), and context has one row a text.
+ */
 typedef struct al_attention_input {
-    size_t batch, tokens;
-    const float *qkv;       /* [B*S, 3*A*d]: q of every head, then k, then v */
-    const float *mask;      /* added to the scores: [B, mask_rows, S]; NULL: nothing */
+    size_t batch;
+    size_t tokens;         /* S, or the longest text's */
+    const size_t *offsets; /* [B + 1]: text b is rows offsets[b] .. offsets[b + 1] - 1; NULL: S rows each */
+    bool first_only;
+    const float *qkv;       /* [rows, 3*A*d]: q of every head, then k, then v */
+    const float *mask;      /* added to the scores: [B, mask_rows, S]; NULL: nothing, as it must be with offsets */
     size_t mask_rows;       /* 1: the same for every query; S: one row a query */
     const float *head_mask; /* [A]: factors of the probabilities; NULL: ones */
     float *probabilities;   /* [B, A, S, S] after head_mask, if asked for; NULL: not kept */
-    float *context;         /* out: [B*S, A*d] */
+    float *context;         /* out: [rows, A*d] */
 } al_attention_input;
 
 /* Takes its scratch memory from the arena and gives it back. */

@@ -178,7 +178,8 @@ static void run_align(const al_run *run, al_arena *results, request *q)
         out->loss = result(results, 0, NULL);
         loss = al_tensor_floats(&out->loss);
     }
-    al_text_project(run, model->text, texts, q->text_pass.tokens, q->text_pass.last_hidden_state, text_embeds);
+    al_text_project(run, model->text, texts, q->text_pass.tokens * (size_t)model->config.text_config.hidden_size,
+                    q->text_pass.last_hidden_state, text_embeds);
     if (!run->dry) {
         memcpy(image_embeds, q->vision_pass.pooler_output, images * width * sizeof *image_embeds);
         align_normalize(text_embeds, texts, width);
@@ -208,21 +209,20 @@ static void features_pass(const al_run *run, al_arena *results, void *user)
 {
     request *q = user;
     const align_model *model = q->context->model;
-    const int64_t width = model->config.projection_dim,
-                  batch = (int64_t)(q->text ? q->text_pass.batch : q->vision_pass.batch);
     if (q->vision) {
         const al_vision_shape last = al_vision_shape_after(model->vision, al_vision_blocks(model->vision), 0, 0);
-        q->out.image_embeds = result(results, 2, (const int64_t[]){batch, (int64_t)last.channels});
+        q->out.image_embeds =
+            result(results, 2, (const int64_t[]){(int64_t)q->vision_pass.batch, (int64_t)last.channels});
         q->vision_pass.pooler_output = al_tensor_floats(&q->out.image_embeds);
         al_vision_forward(run, model->vision, &q->vision_pass);
         return;
     }
-    const size_t mark = al_arena_mark(run->arena), tokens = q->text_pass.tokens;
-    const size_t n = q->text_pass.batch * tokens * (size_t)model->config.text_config.hidden_size;
-    q->out.text_embeds = result(results, 2, (const int64_t[]){batch, width});
-    q->text_pass.last_hidden_state = al_arena_floats(run->arena, n);
+    const size_t mark = al_arena_mark(run->arena), batch = q->text_pass.batch;
+    const size_t hidden_size = (size_t)model->config.text_config.hidden_size;
+    q->out.text_embeds = result(results, 2, (const int64_t[]){(int64_t)batch, model->config.projection_dim});
+    q->text_pass.first_states = al_arena_floats(run->arena, batch * hidden_size);
     al_text_forward(run, model->text, &q->text_pass);
-    al_text_project(run, model->text, q->text_pass.batch, tokens, q->text_pass.last_hidden_state,
+    al_text_project(run, model->text, batch, hidden_size, q->text_pass.first_states,
                     al_tensor_floats(&q->out.text_embeds));
     al_arena_release(run->arena, mark);
 }

@@ -41,7 +41,7 @@ struct al_text_tower {
     size_t hidden_size;
     align_activation act;
     bool is_decoder;
-    bool absolute_positions;
+    bool absolute_positions, relative_positions;
     const align_tensor *word_embeddings, *position_embeddings, *token_type_embeddings; /* read where they are stored */
     al_layer_norm embeddings_norm;
     size_t n_layers;
@@ -53,29 +53,91 @@ struct al_text_tower {
 
 /* ---- forward ---- */
 
-/* Integers [B, S] of a tensor that has [B, S], [1, S] or [S] of them, or none: then the column's number times step. */
-static const int64_t *integers(const al_run *run, const al_text_pass *pass, const align_tensor *tensor, int64_t step)
+/*
+ * The tokens that are computed: all B*S of them; or, where only the first tokens' states are asked for, those that are
+ * not masked. A masked key weighs exactly nothing, so leaving it out changes no result.
+ */
+typedef struct token_rows {
+    size_t n;
+    const size_t *offsets; /* [B + 1]: text b is rows offsets[b] .. offsets[b + 1] - 1; NULL: S rows each */
+    const size_t *source;  /* [n]: row i is token source[i] of the B*S; NULL: i itself */
+} token_rows;
+
+static float mask_value(const align_tensor *mask, size_t i)
 {
-    const size_t tokens = pass->tokens, n = pass->batch * tokens;
-    int64_t *out = al_arena_take(run->arena, n, sizeof *out);
+    float value;
+    al_to_f32(mask->dtype, (const char *)mask->data + i * align_dtype_size(mask->dtype), 1, &value);
+    return value;
+}
+
+/*
+ * Only a plain mask of zeros and ones that shows the first token leaves tokens out: a fraction, a hidden first token
+ * (perhaps a whole hidden text: a uniform softmax), a causal mask and relative positions are computed as they stand.
+ */
+static token_rows rows_to_compute(const al_run *run, const al_text_tower *t, const al_text_pass *pass)
+{
+    const align_tensor *mask = pass->attention_mask;
+    const size_t tokens = pass->tokens, all = pass->batch * tokens;
+    token_rows rows = {all, NULL, NULL};
+    size_t n = 0;
+    if (!pass->first_states || !mask->data || mask->rank != 2 || t->is_decoder || t->relative_positions)
+        return rows;
+    for (size_t i = 0; i < all; i++) {
+        const float m = mask_value(mask, i);
+        if ((m != 0.0f && m != 1.0f) || (i % tokens == 0 && m == 0.0f))
+            return rows;
+        n += m == 1.0f;
+    }
+    size_t *offsets = al_arena_take(run->arena, pass->batch + 1, sizeof *offsets);
+    size_t *source = al_arena_take(run->arena, n, sizeof *source);
+    rows = (token_rows){n, offsets, source};
+    if (run->dry)
+        return rows;
+    n = 0;
+    for (size_t i = 0; i < all; i++) {
+        if (i % tokens == 0)
+            offsets[i / tokens] = n;
+        if (mask_value(mask, i) == 1.0f)
+            source[n++] = i;
+    }
+    offsets[pass->batch] = n;
+    return rows;
+}
+
+/* Integers of a tensor that has [B, S], [1, S] or [S] of them, or none: then the column's number times step. */
+static const int64_t *integers(const al_run *run, const al_text_pass *pass, const token_rows *rows,
+                               const align_tensor *tensor, int64_t step)
+{
+    int64_t *out = al_arena_take(run->arena, rows->n, sizeof *out);
     if (run->dry)
         return out;
     const size_t given = tensor->data ? (size_t)align_tensor_elements(tensor) : 0;
-    for (size_t i = 0; i < n; i++)
-        out[i] = tensor->data ? al_tensor_integer(tensor, i % given) : step * (int64_t)(i % tokens);
+    for (size_t i = 0; i < rows->n; i++) {
+        const size_t at = rows->source ? rows->source[i] : i;
+        out[i] = tensor->data ? al_tensor_integer(tensor, at % given) : step * (int64_t)(at % pass->tokens);
+    }
     return out;
 }
 
-static void embed(const al_run *run, const al_text_tower *t, const al_text_pass *pass, float *y)
+static void copy_embeds(const al_text_tower *t, const token_rows *rows, const align_tensor *embeds, float *y)
 {
-    const size_t mark = al_arena_mark(run->arena), n = pass->batch * pass->tokens;
+    const size_t h = t->hidden_size, size = align_dtype_size(embeds->dtype);
+    for (size_t i = 0; i < rows->n; i++) {
+        const size_t at = rows->source ? rows->source[i] : i;
+        al_to_f32(embeds->dtype, (const char *)embeds->data + at * h * size, h, y + i * h);
+    }
+}
+
+static void embed(const al_run *run, const al_text_tower *t, const al_text_pass *pass, const token_rows *rows, float *y)
+{
+    const size_t mark = al_arena_mark(run->arena), n = rows->n;
     if (pass->input_ids->data)
-        al_embedding_forward(run, t->word_embeddings, n, integers(run, pass, pass->input_ids, 0), false, y);
+        al_embedding_forward(run, t->word_embeddings, n, integers(run, pass, rows, pass->input_ids, 0), false, y);
     else if (!run->dry)
-        align_tensor_to_f32(pass->inputs_embeds, y);
-    al_embedding_forward(run, t->token_type_embeddings, n, integers(run, pass, pass->token_type_ids, 0), true, y);
+        copy_embeds(t, rows, pass->inputs_embeds, y);
+    al_embedding_forward(run, t->token_type_embeddings, n, integers(run, pass, rows, pass->token_type_ids, 0), true, y);
     if (t->absolute_positions)
-        al_embedding_forward(run, t->position_embeddings, n, integers(run, pass, pass->position_ids, 1), true, y);
+        al_embedding_forward(run, t->position_embeddings, n, integers(run, pass, rows, pass->position_ids, 1), true, y);
     al_layer_norm_forward(run, &t->embeddings_norm, n, y, y);
     al_arena_release(run->arena, mark);
 }
@@ -108,20 +170,36 @@ static const float *mask_scores(const al_run *run, const al_text_tower *t, const
     return out;
 }
 
-static void attend(const al_run *run, const al_text_tower *t, const text_layer *layer, al_attention_input *in,
+/* out [B, H]: the rows of x [n, H] that are the first of their text. */
+static void first_rows(const al_run *run, const al_text_tower *t, const al_attention_input *in, const float *x,
+                       float *out)
+{
+    const size_t h = t->hidden_size;
+    for (size_t b = 0; b < in->batch && !run->dry; b++)
+        memcpy(out + b * h, x + (in->offsets ? in->offsets[b] : b * in->tokens) * h, h * sizeof *out);
+}
+
+/* x [n, H] -> y [n, H], or [B, H] where only the first tokens ask. */
+static void attend(const al_run *run, const al_text_tower *t, const text_layer *layer, al_attention_input *in, size_t n,
                    const float *x, float *y)
 {
-    const size_t n = in->batch * in->tokens, width = layer->attention_output.in;
+    const size_t width = layer->attention_output.in, out = in->first_only ? in->batch : n;
     const size_t mark = al_arena_mark(run->arena);
     float *qkv = al_arena_floats(run->arena, n * 3 * width);
     in->qkv = qkv;
-    in->context = al_arena_floats(run->arena, n * width);
+    in->context = al_arena_floats(run->arena, out * width);
+    const float *residual = x;
+    if (in->first_only) {
+        float *first = al_arena_floats(run->arena, out * t->hidden_size);
+        first_rows(run, t, in, x, first);
+        residual = first;
+    }
     al_linear_forward(run, &layer->query_key_value, n, al_rows(run, x, t->hidden_size), ALIGN_ACT_LINEAR,
                       al_rows_out(run, qkv, 3 * width, NULL));
     al_attention_forward(run, &layer->attention, in);
-    al_linear_forward(run, &layer->attention_output, n, al_rows(run, in->context, width), ALIGN_ACT_LINEAR,
-                      al_rows_out(run, y, t->hidden_size, x));
-    al_layer_norm_forward(run, &layer->attention_norm, n, y, y);
+    al_linear_forward(run, &layer->attention_output, out, al_rows(run, in->context, width), ALIGN_ACT_LINEAR,
+                      al_rows_out(run, y, t->hidden_size, residual));
+    al_layer_norm_forward(run, &layer->attention_norm, out, y, y);
     al_arena_release(run->arena, mark);
 }
 
@@ -146,41 +224,53 @@ static void pool(const al_run *run, const al_text_tower *t, const al_text_pass *
                       al_rows_out(run, pass->pooler_output, t->hidden_size, NULL));
 }
 
+/* Where the embeddings go (i = 0) and the output of layer i - 1: the stream stays in one place, unless every state is
+ * asked for; then each stays where it is written. */
+static float *state_after(const al_text_tower *t, const al_text_pass *pass, size_t i, float *stream)
+{
+    if (pass->hidden_states)
+        return al_tensor_floats(&pass->hidden_states[i]);
+    return i == t->n_layers && pass->first_states ? pass->first_states : stream;
+}
+
 void al_text_forward(const al_run *run, const al_text_tower *t, const al_text_pass *pass)
 {
-    const size_t n = pass->batch * pass->tokens, mark = al_arena_mark(run->arena);
-    float *attended = al_arena_floats(run->arena, n * t->hidden_size);
-    float *factors = NULL;
+    const size_t mark = al_arena_mark(run->arena);
+    const token_rows rows = rows_to_compute(run, t, pass);
+    float *attended = al_arena_floats(run->arena, rows.n * t->hidden_size), *factors = NULL;
+    float *stream = pass->first_states ? al_arena_floats(run->arena, rows.n * t->hidden_size) : pass->last_hidden_state;
     if (pass->head_mask->data) {
         factors = al_arena_floats(run->arena, (size_t)align_tensor_elements(pass->head_mask));
         if (!run->dry)
             align_tensor_to_f32(pass->head_mask, factors);
     }
-    al_attention_input in = {.batch = pass->batch, .tokens = pass->tokens};
-    in.mask = mask_scores(run, t, pass, &in.mask_rows);
+    al_attention_input in = {.batch = pass->batch, .tokens = pass->tokens, .offsets = rows.offsets};
+    in.mask = rows.offsets ? NULL : mask_scores(run, t, pass, &in.mask_rows);
 
-    /* The stream stays in last_hidden_state, unless every state is asked for: then each stays where it is written. */
-    float *x = pass->hidden_states ? al_tensor_floats(&pass->hidden_states[0]) : pass->last_hidden_state;
-    embed(run, t, pass, x);
+    float *x = t->n_layers ? state_after(t, pass, 0, stream) : stream;
+    embed(run, t, pass, &rows, x);
     for (size_t i = 0; i < t->n_layers; i++) {
         const text_layer *layer = &t->layers[i];
-        float *y = pass->hidden_states ? al_tensor_floats(&pass->hidden_states[i + 1]) : pass->last_hidden_state;
+        float *y = state_after(t, pass, i + 1, stream);
+        in.first_only = pass->first_states && i + 1 == t->n_layers;
         in.head_mask = factors ? factors + (pass->head_mask->rank == 2 ? i * layer->attention.heads : 0) : NULL;
         in.probabilities = pass->attentions ? al_tensor_floats(&pass->attentions[i]) : NULL;
-        attend(run, t, layer, &in, x, attended);
-        feed_forward(run, t, layer, n, attended, y);
+        attend(run, t, layer, &in, rows.n, x, attended);
+        feed_forward(run, t, layer, in.first_only ? pass->batch : rows.n, attended, y);
         x = y;
     }
+    if (pass->first_states && t->n_layers == 0)
+        first_rows(run, t, &in, x, pass->first_states);
     if (pass->pooler_output)
         pool(run, t, pass);
     al_arena_release(run->arena, mark);
 }
 
-void al_text_project(const al_run *run, const al_text_tower *t, size_t batch, size_t tokens,
-                     const float *last_hidden_state, float *features)
+void al_text_project(const al_run *run, const al_text_tower *t, size_t batch, size_t row_stride, const float *states,
+                     float *features)
 {
-    al_linear_forward(run, &t->projection, batch, al_rows(run, last_hidden_state, tokens * t->hidden_size),
-                      ALIGN_ACT_LINEAR, al_rows_out(run, features, t->projection.out, NULL));
+    al_linear_forward(run, &t->projection, batch, al_rows(run, states, row_stride), ALIGN_ACT_LINEAR,
+                      al_rows_out(run, features, t->projection.out, NULL));
 }
 
 bool al_text_has_pooler(const al_text_tower *t)
@@ -233,16 +323,20 @@ static void pack_layer(al_text_tower *t, text_layer *layer, const al_text_layer_
     al_layer_norm_init(&layer->output_norm, &t->weights, eps, &p->output_norm.weight, &p->output_norm.bias);
 }
 
+static al_positions positions_of(const align_text_config *config)
+{
+    if (!strcmp(config->position_embedding_type, "relative_key"))
+        return AL_POSITIONS_KEY;
+    return strcmp(config->position_embedding_type, "relative_key_query") ? AL_POSITIONS_NONE : AL_POSITIONS_KEY_QUERY;
+}
+
 /* Everything that is packed, in the order in which a forward pass reads it. */
 static void pack_tower(al_text_tower *t, const align_text_config *config, const al_model_params *params)
 {
     const al_text_params *p = &params->text;
     const float eps = (float)config->layer_norm_eps;
     const size_t head_size = (size_t)(config->hidden_size / config->num_attention_heads);
-    const al_positions positions = !strcmp(config->position_embedding_type, "relative_key") ? AL_POSITIONS_KEY
-                                   : !strcmp(config->position_embedding_type, "relative_key_query")
-                                       ? AL_POSITIONS_KEY_QUERY
-                                       : AL_POSITIONS_NONE;
+    const al_positions positions = positions_of(config);
     al_layer_norm_init(&t->embeddings_norm, &t->weights, eps, &p->embeddings_norm.weight, &p->embeddings_norm.bias);
     for (size_t i = 0; i < t->n_layers; i++)
         pack_layer(t, &t->layers[i], &p->layers[i], eps, head_size, positions);
@@ -267,6 +361,7 @@ align_status al_text_tower_new(al_text_tower **out, const align_text_config *con
     t->hidden_size = (size_t)config->hidden_size;
     t->is_decoder = config->is_decoder;
     t->absolute_positions = !strcmp(config->position_embedding_type, "absolute");
+    t->relative_positions = positions_of(config) != AL_POSITIONS_NONE;
     t->word_embeddings = &params->text.word_embeddings;
     t->position_embeddings = &params->text.position_embeddings;
     t->token_type_embeddings = &params->text.token_type_embeddings;

@@ -12,17 +12,20 @@ typedef struct al_text_pass {
     const align_tensor *position_ids;              /* [B, S], [1, S] or [S], or data NULL: 0 .. S-1 */
     const align_tensor *attention_mask;            /* [B, S] or [B, S, S], or data NULL: ones */
     const align_tensor *head_mask;                 /* [A] or [L, A], or data NULL: ones */
-    float *last_hidden_state;                      /* out [B, S, H] */
+    float *first_states;                           /* out [B, H]: the first tokens' last states alone; or NULL */
+    float *last_hidden_state;                      /* out [B, S, H]; not with first_states, nor are those below */
     float *pooler_output;                          /* out [B, H], or NULL */
     const align_tensor *hidden_states; /* out, L + 1 of [B, S, H], the last being last_hidden_state; or NULL */
     const align_tensor *attentions;    /* out, L of [B, A, S, S]; or NULL */
 } al_text_pass;
 
+/* With first_states, masked tokens are left out where that changes nothing, and the last layer computes one row a text.
+ */
 void al_text_forward(const al_run *run, const al_text_tower *tower, const al_text_pass *pass);
 
-/* features [B, P] = text_projection(last_hidden_state[:, 0]) */
-void al_text_project(const al_run *run, const al_text_tower *tower, size_t batch, size_t tokens,
-                     const float *last_hidden_state, float *features);
+/* features [B, P] = text_projection(states), the first tokens' last states, which stand row_stride floats apart */
+void al_text_project(const al_run *run, const al_text_tower *tower, size_t batch, size_t row_stride,
+                     const float *states, float *features);
 
 bool al_text_has_pooler(const al_text_tower *tower);
 size_t al_text_layers(const al_text_tower *tower);

@@ -18,10 +18,22 @@ static void forward(const al_run *run, void *user)
     al_attention_forward(run, &p->attention, &p->input);
 }
 
+/* Row of text b's token l in qkv, and the tokens of a text. */
+static size_t row_of(const problem *p, size_t b, size_t l)
+{
+    return (p->input.offsets ? p->input.offsets[b] : b * S) + l;
+}
+
+static size_t tokens_of(const problem *p, size_t b)
+{
+    return p->input.offsets ? p->input.offsets[b + 1] - p->input.offsets[b] : S;
+}
+
 static double score(const problem *p, size_t b, size_t a, size_t l, size_t r)
 {
     const al_attention_input *in = &p->input;
-    const float *q = in->qkv + (b * S + l) * 3 * A * D + a * D, *k = in->qkv + (b * S + r) * 3 * A * D + A * D + a * D;
+    const float *q = in->qkv + row_of(p, b, l) * 3 * A * D + a * D;
+    const float *k = in->qkv + row_of(p, b, r) * 3 * A * D + A * D + a * D;
     const float *e = p->attention.distance + (l + N - 1 - r) * D;
     double sum = 0.0;
     for (size_t d = 0; d < D; d++) {
@@ -37,51 +49,70 @@ static double score(const problem *p, size_t b, size_t a, size_t l, size_t r)
     return sum;
 }
 
-static void check(al_positions positions, size_t mask_rows, int factors, int keep, int threads)
+/* One query of one head against the formula. */
+static void check_query(const problem *p, size_t b, size_t a, size_t l)
 {
+    const al_attention_input *in = &p->input;
+    const size_t tokens = tokens_of(p, b), row = in->first_only ? b : row_of(p, b, l);
+    double weight[S], max = -INFINITY, sum = 0.0;
+    for (size_t r = 0; r < tokens; r++)
+        max = fmax(max, weight[r] = score(p, b, a, l, r));
+    for (size_t r = 0; r < tokens; r++)
+        sum += weight[r] = exp(weight[r] - max);
+    for (size_t r = 0; r < tokens; r++) {
+        weight[r] *= (in->head_mask ? (double)in->head_mask[a] : 1.0) / sum;
+        if (in->probabilities)
+            assert_close(in->probabilities[((b * A + a) * S + l) * S + r], (float)weight[r], 2e-6, "probability", r);
+    }
+    for (size_t d = 0; d < D; d++) {
+        double out = 0.0;
+        for (size_t r = 0; r < tokens; r++)
+            out += weight[r] * (double)in->qkv[row_of(p, b, r) * 3 * A * D + 2 * A * D + a * D + d];
+        assert_close(in->context[row * A * D + a * D + d], (float)out, 3e-6, "context", d);
+    }
+}
+
+static void check(const al_attention *attention, const al_attention_input *input, int threads)
+{
+    problem p = {*attention, *input};
+    run_step(threads, forward, &p);
+    for (size_t b = 0; b < B; b++)
+        for (size_t a = 0; a < A; a++)
+            for (size_t l = 0; l < (p.input.first_only ? 1 : tokens_of(&p, b)); l++)
+                check_query(&p, b, a, l);
+}
+
+/* Every kind of positions, mask, factors, kept probabilities; whole texts and first tokens only; padded and ragged. */
+static void all(void **state)
+{
+    (void)state;
+    static const size_t offsets[B + 1] = {0, 4, 4 + S};
     float *qkv = random_floats(B * S * 3 * A * D, 1), *distance = random_floats((2 * N - 1) * D, 2);
     float *mask = random_floats(B * S * S, 3), *factor = random_floats(A, 4);
     float *context = malloc(B * S * A * D * sizeof *context), *kept = malloc(B * A * S * S * sizeof *kept);
     for (size_t i = 0; i < B * S * S; i++)
         mask[i] = mask[i] > 0.3f && i % S ? -FLT_MAX : 0.0f;
-    problem p = {{A, D, positions, distance, N},
-                 {B, S, qkv, mask_rows ? mask : NULL, mask_rows, factors ? factor : NULL, keep ? kept : NULL, context}};
-    run_step(threads, forward, &p);
-    for (size_t b = 0; b < B; b++)
-        for (size_t a = 0; a < A; a++)
-            for (size_t l = 0; l < S; l++) {
-                double weight[S], max = -INFINITY, sum = 0.0;
-                for (size_t r = 0; r < S; r++)
-                    max = fmax(max, weight[r] = score(&p, b, a, l, r));
-                for (size_t r = 0; r < S; r++)
-                    sum += weight[r] = exp(weight[r] - max);
-                for (size_t r = 0; r < S; r++) {
-                    weight[r] *= (factors ? (double)factor[a] : 1.0) / sum;
-                    if (keep)
-                        assert_close(kept[((b * A + a) * S + l) * S + r], (float)weight[r], 2e-6, "probability", r);
-                }
-                for (size_t d = 0; d < D; d++) {
-                    double out = 0.0;
-                    for (size_t r = 0; r < S; r++)
-                        out += weight[r] * (double)qkv[(b * S + r) * 3 * A * D + 2 * A * D + a * D + d];
-                    assert_close(context[(b * S + l) * A * D + a * D + d], (float)out, 3e-6, "context", d);
-                }
-            }
+    for (int positions = AL_POSITIONS_NONE; positions <= AL_POSITIONS_KEY_QUERY; positions++)
+        for (int options = 0; options < 24; options++) {
+            const al_attention attention = {A, D, (al_positions)positions, distance, N};
+            al_attention_input in = {.batch = B, .tokens = S, .qkv = qkv, .context = context};
+            in.mask_rows = (const size_t[]){0, 1, S}[options % 3];
+            in.mask = in.mask_rows ? mask : NULL;
+            in.head_mask = options / 3 % 2 ? factor : NULL;
+            in.first_only = options / 6 % 2;
+            in.probabilities = options / 12 && !in.first_only ? kept : NULL;
+            check(&attention, &in, 1 + options % 2);
+            in.mask = NULL;
+            in.probabilities = NULL;
+            in.offsets = offsets;
+            check(&attention, &in, 1 + options % 2);
+        }
     free(qkv);
     free(distance);
     free(mask);
     free(factor);
     free(context);
     free(kept);
-}
-
-static void all(void **state)
-{
-    (void)state;
-    for (int positions = AL_POSITIONS_NONE; positions <= AL_POSITIONS_KEY_QUERY; positions++)
-        for (int options = 0; options < 12; options++)
-            check((al_positions)positions, (const size_t[]){0, 1, S}[options % 3], options / 3 % 2, options / 6,
-                  1 + options % 2);
 }
 
 int main(void)

@@ -176,6 +176,8 @@ static void as_the_reference(void **state)
 
 int main(void)
 {
+    if (strcmp(align_isa(), "none") == 0)
+        return 77; /* the CPU lacks what ALIGN_ISA asks for */
     const struct CMUnitTest tests[] = {cmocka_unit_test(as_the_reference)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,6 +87,8 @@ static void test_case(void **state)
 
 int main(int argc, char **argv)
 {
+    if (strcmp(align_isa(), "none") == 0)
+        return 77; /* the CPU lacks what ALIGN_ISA asks for */
     const char *chosen = argc > 1 ? argv[1] : getenv("ALIGN_GOLDENS");
     const char *root = chosen != NULL ? chosen : TEST_DATA "/models";
     name_list cases = list_folder(root);
