@@ -41,17 +41,16 @@ static void trim_partial_character(char *text, size_t size)
         text[start - 1] = '\0';
 }
 
-align_status al_error_set(align_error *err, align_status code, const char *format, ...)
+void al_error_write(align_error *err, align_status code, const char *format, ...)
 {
-    if (err) {
-        err->status = code;
-        va_list arguments;
-        va_start(arguments, format);
-        vsnprintf(err->message, sizeof err->message, format, arguments);
-        va_end(arguments);
-        trim_partial_character(err->message, sizeof err->message);
-    }
-    return code;
+    if (!err)
+        return;
+    err->status = code;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(err->message, sizeof err->message, format, arguments);
+    va_end(arguments);
+    trim_partial_character(err->message, sizeof err->message);
 }
 
 void al_error_prefix(align_error *err, const char *format, ...)
@@ -64,10 +63,5 @@ void al_error_prefix(align_error *err, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(prefix, sizeof prefix, format, arguments);
     va_end(arguments);
-    al_error_set(err, err->status, "%s: %s", prefix, message);
-}
-
-align_status al_error_no_memory(align_error *err, size_t bytes)
-{
-    return al_error_set(err, ALIGN_ERROR_OUT_OF_MEMORY, "out of memory (%zu bytes asked for)", bytes);
+    al_error_write(err, err->status, "%s: %s", prefix, message);
 }

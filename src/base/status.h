@@ -19,21 +19,23 @@
             goto done;          \
     } while (0)
 
-/* code is assigned here, not taken from the call's result, so that the compiler can see it is a failure. */
-#define FAIL(err, code, ...)                            \
-    do {                                                \
-        (void)al_error_set((err), (code), __VA_ARGS__); \
-        status = (code);                                \
-        goto done;                                      \
+#define FAIL(err, code, ...)                               \
+    do {                                                   \
+        status = al_error_set((err), (code), __VA_ARGS__); \
+        goto done;                                         \
     } while (0)
 
-/* Fills err (NULL allowed) and returns code. Too long a message is cut at a character boundary. */
-align_status al_error_set(align_error *err, align_status code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/*
+ * Fills err (NULL allowed) and gives code. Too long a message is cut at a character boundary. A macro, so that the
+ * compiler sees which code comes back and knows that it is a failure.
+ */
+#define al_error_set(err, code, ...) (al_error_write((err), (code), __VA_ARGS__), (align_status)(code))
+void al_error_write(align_error *err, align_status code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Puts "prefix: " before the message that is there, to say in which file or for which key it happened. */
 void al_error_prefix(align_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The same message for every failed allocation. */
-align_status al_error_no_memory(align_error *err, size_t bytes);
+#define al_error_no_memory(err, bytes) \
+    al_error_set((err), ALIGN_ERROR_OUT_OF_MEMORY, "out of memory (%zu bytes asked for)", (size_t)(bytes))
 #endif

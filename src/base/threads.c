@@ -1,4 +1,14 @@
-/* threads.c: see threads.h. One job at a time; a job is published by raising its number. */
+/*
+ * threads.c: see threads.h. One job at a time.
+ *
+ * state holds everything the threads agree on in one word:
+ *
+ *     number of the job | OPEN | workers inside
+ *
+ * The caller writes the job, then opens it. A worker enters by adding one to a state that is still open, and only then
+ * reads the job. The caller works too; when no item is left it closes the job and waits for the workers that are
+ * inside. One that was asleep, or that the system gave no time, is not waited for: it finds the job closed.
+ */
 #include "base/threads.h"
 
 #include "base/memory.h"
@@ -11,7 +21,11 @@
 #include <unistd.h>
 
 #define MAX_THREADS 1024
-#define SPINS       4000 /* about 50 microseconds of pauses */
+#define SPINS       4000 /* some 50 to 100 microseconds of pauses */
+
+#define INSIDE   ((uint64_t)0xFFFF)
+#define OPEN     ((uint64_t)1 << 16)
+#define NEXT_JOB ((uint64_t)1 << 32)
 
 typedef struct worker {
     al_threads *team;
@@ -23,18 +37,19 @@ struct al_threads {
     int count; /* the caller included */
     worker *workers;
 
-    /* the job at hand, written by the caller before job_number is raised */
-    size_t n, grain;
+    size_t n, grain; /* the job: only read by who is inside */
     al_work work;
     void *user;
     atomic_size_t next; /* first item not yet taken */
-    atomic_int busy;    /* workers that have not finished the job */
-    atomic_uint job_number;
+
+    _Atomic uint64_t state;
     atomic_bool stop;
 
     pthread_mutex_t mutex;
-    pthread_cond_t wake; /* job_number or stop changed */
-    pthread_cond_t idle; /* busy reached 0 */
+    pthread_cond_t wake; /* a job was opened, or stop was set */
+    pthread_cond_t left; /* the last worker left a closed job */
+    atomic_int sleepers; /* workers that wait for wake */
+    atomic_bool caller_sleeps;
 };
 
 static void pause_briefly(void)
@@ -57,39 +72,90 @@ static void take_chunks(al_threads *t, int thread)
     }
 }
 
-/* Returns the number of a job that is not `seen`, or `seen` itself when the team stops. */
-static unsigned wait_for_job(al_threads *t, unsigned seen)
+/* ---- the workers ---- */
+
+static bool nothing_new(al_threads *t, uint64_t seen)
+{
+    return atomic_load(&t->state) / NEXT_JOB == seen && !atomic_load(&t->stop);
+}
+
+/* Until there is another job than number `seen`, or the end. */
+static void wait_for_job(al_threads *t, uint64_t seen)
 {
     for (int i = 0; i < SPINS; i++) {
-        const unsigned number = atomic_load(&t->job_number);
-        if (number != seen || atomic_load(&t->stop))
-            return number;
+        if (!nothing_new(t, seen))
+            return;
         pause_briefly();
     }
     pthread_mutex_lock(&t->mutex);
-    while (atomic_load(&t->job_number) == seen && !atomic_load(&t->stop))
+    atomic_fetch_add(&t->sleepers, 1); /* before looking again: who opens a job looks at sleepers after opening it */
+    while (nothing_new(t, seen))
         pthread_cond_wait(&t->wake, &t->mutex);
+    atomic_fetch_sub(&t->sleepers, 1);
     pthread_mutex_unlock(&t->mutex);
-    return atomic_load(&t->job_number);
+}
+
+/* Enters the open job, if there is one; *number is the job's in any case. */
+static bool enter(al_threads *t, uint64_t *number)
+{
+    uint64_t state = atomic_load(&t->state);
+    while (state & OPEN)
+        if (atomic_compare_exchange_weak(&t->state, &state, state + 1))
+            break;
+    *number = state / NEXT_JOB;
+    return (state & OPEN) != 0;
+}
+
+static void leave(al_threads *t)
+{
+    const uint64_t state = atomic_fetch_sub(&t->state, 1) - 1;
+    if ((state & (OPEN | INSIDE)) == 0 && atomic_load(&t->caller_sleeps)) {
+        pthread_mutex_lock(&t->mutex);
+        pthread_cond_signal(&t->left);
+        pthread_mutex_unlock(&t->mutex);
+    }
 }
 
 static void *worker_main(void *argument)
 {
     worker *w = argument;
     al_threads *t = w->team;
-    unsigned seen = 0;
-    for (;;) {
-        const unsigned number = wait_for_job(t, seen);
-        if (number == seen)
-            return NULL;
-        seen = number;
-        take_chunks(t, w->number);
-        if (atomic_fetch_sub(&t->busy, 1) == 1) {
-            pthread_mutex_lock(&t->mutex);
-            pthread_cond_signal(&t->idle);
-            pthread_mutex_unlock(&t->mutex);
+    uint64_t seen = 0;
+    while (!atomic_load(&t->stop)) {
+        wait_for_job(t, seen);
+        if (enter(t, &seen)) {
+            take_chunks(t, w->number);
+            leave(t);
         }
     }
+    return NULL;
+}
+
+/* ---- the caller ---- */
+
+static void open_job(al_threads *t)
+{
+    atomic_fetch_add(&t->state, NEXT_JOB + OPEN);
+    if (atomic_load(&t->sleepers) > 0) {
+        pthread_mutex_lock(&t->mutex);
+        pthread_cond_broadcast(&t->wake);
+        pthread_mutex_unlock(&t->mutex);
+    }
+}
+
+static void close_job(al_threads *t)
+{
+    atomic_fetch_sub(&t->state, OPEN);
+    for (int i = 0; i < SPINS && (atomic_load(&t->state) & INSIDE); i++)
+        pause_briefly();
+    if (!(atomic_load(&t->state) & INSIDE))
+        return;
+    pthread_mutex_lock(&t->mutex);
+    atomic_store(&t->caller_sleeps, true);
+    while (atomic_load(&t->state) & INSIDE)
+        pthread_cond_wait(&t->left, &t->mutex);
+    atomic_store(&t->caller_sleeps, false);
+    pthread_mutex_unlock(&t->mutex);
 }
 
 void al_threads_run(al_threads *t, size_t n, size_t grain, al_work work, void *user)
@@ -106,19 +172,9 @@ void al_threads_run(al_threads *t, size_t n, size_t grain, al_work work, void *u
     t->work = work;
     t->user = user;
     atomic_store(&t->next, 0);
-    atomic_store(&t->busy, t->count - 1);
-    pthread_mutex_lock(&t->mutex);
-    atomic_fetch_add(&t->job_number, 1);
-    pthread_cond_broadcast(&t->wake);
-    pthread_mutex_unlock(&t->mutex);
-
+    open_job(t);
     take_chunks(t, 0);
-    for (int i = 0; i < SPINS && atomic_load(&t->busy) > 0; i++)
-        pause_briefly();
-    pthread_mutex_lock(&t->mutex);
-    while (atomic_load(&t->busy) > 0)
-        pthread_cond_wait(&t->idle, &t->mutex);
-    pthread_mutex_unlock(&t->mutex);
+    close_job(t);
 }
 
 int al_threads_count(const al_threads *t)
@@ -144,7 +200,7 @@ align_status al_threads_new(al_threads **out, int n, align_error *err)
         return al_error_no_memory(err, sizeof *t);
     pthread_mutex_init(&t->mutex, NULL);
     pthread_cond_init(&t->wake, NULL);
-    pthread_cond_init(&t->idle, NULL);
+    pthread_cond_init(&t->left, NULL);
     t->count = 1;
     t->workers = al_calloc((size_t)n, sizeof *t->workers);
     if (!t->workers) {
@@ -176,7 +232,7 @@ void al_threads_free(al_threads *t)
         pthread_join(t->workers[i].thread, NULL);
     pthread_mutex_destroy(&t->mutex);
     pthread_cond_destroy(&t->wake);
-    pthread_cond_destroy(&t->idle);
+    pthread_cond_destroy(&t->left);
     al_free(t->workers);
     al_free(t);
 }
