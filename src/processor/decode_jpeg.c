@@ -88,7 +88,7 @@ static void on_progress(j_common_ptr info)
     if (job->info.input_scan_number <= MAX_SCANS)
         return;
     job->status =
-        al_error_write(job->err, ALIGN_ERROR_FORMAT, "%s: JPEG: more than %d scans", job->picture->name, MAX_SCANS);
+        al_error_set(job->err, ALIGN_ERROR_FORMAT, "%s: JPEG: more than %d scans", job->picture->name, MAX_SCANS);
     longjmp(job->failed, 1);
 }
 

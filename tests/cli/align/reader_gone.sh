@@ -1,3 +1,4 @@
 # A reader that left is a failure, without a message.
 mkfifo pipe && exec 3<>pipe 4>pipe 3<&-
-for command in "--help" "help embed" "inspect $DATA/models/tiny --tensors"; do "$ALIGN" $command >&4; echo $?; done
+cd "$DATA" || exit
+for command in "--help" "help embed" "inspect models/tiny --tensors"; do "$ALIGN" $command >&4; echo $?; done
