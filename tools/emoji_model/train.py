@@ -62,19 +62,9 @@ def main():
     ap.add_argument('--seed', type=int, default=0)
     ap.add_argument('--side', type=int, default=SIDE, help='picture size: most of the training may use smaller ones')
     ap.add_argument('--resume', default='', help='start from the weights of this earlier run')
-    ap.add_argument('--procs', type=int, default=1, help='processes that share every step')
     a = ap.parse_args()
-    if a.procs > 1:
-        torch.multiprocessing.spawn(run, (a,), a.procs)
-    else:
-        run(0, a)
-
-
-def run(rank, a):
     torch.set_num_threads(a.threads)
-    torch.manual_seed(a.seed + 1000 * rank)
-    if a.procs > 1:
-        torch.distributed.init_process_group('gloo', 'file://' + os.path.abspath(os.path.join(OUT, 'rendezvous.%d' % os.getppid())), rank=rank, world_size=a.procs)
+    torch.manual_seed(a.seed)
     concepts = load_concepts()
     train, _ = split(concepts)
     train_t = torch.tensor(train)
@@ -90,7 +80,7 @@ def run(rank, a):
         m.text_projection.bias.copy_(-V[:256] @ mu)
     if a.resume:
         m.load_state_dict(torch.load(os.path.join(OUT, a.resume + '.pt'))['model'])
-    bench = Bench(C, side=a.side) if rank == 0 else None
+    bench = Bench(C, side=a.side)
     ema = build(text=False)
     ema.load_state_dict(m.state_dict())
     slow, fast = ([v for v in k.state_dict().values() if v.is_floating_point()] for k in (ema, m))
@@ -99,23 +89,18 @@ def run(rank, a):
     opt = torch.optim.AdamW([dict(params=dec, weight_decay=.05, k=1.), dict(params=nod, weight_decay=0, k=1.),
                              dict(params=list(m.text_projection.parameters()), weight_decay=0, k=.15), dict(params=[m.temperature], weight_decay=0, k=.3)],
                             lr=a.lr, betas=(.9, .98), foreach=True)
-    feed = iter(torch.utils.data.DataLoader(Stream(a.batch, a.seed + 9 + 1000 * rank, a.side), batch_size=None, num_workers=1, prefetch_factor=4))
-    g = torch.Generator().manual_seed(a.seed + 1000 * rank)
+    feed = iter(torch.utils.data.DataLoader(Stream(a.batch, a.seed + 9, a.side), batch_size=None, num_workers=1, prefetch_factor=4))
+    g = torch.Generator().manual_seed(a.seed)
     queue, queue_c = F.normalize(torch.randn(2048, 256, generator=g), dim=1), torch.full((2048,), -1)
     place = torch.full((len(concepts),), -1)
     place[train_t] = torch.arange(len(train))
     names = X[train_t * EACH]
     text = lambda x: F.normalize(m.text_projection(F.dropout(x, .1)), dim=1)
-    params = [p for p in m.parameters()]
     saved = time.time()
     print(vars(a), 'vision parameters', size(m.vision_model), flush=True)
     t0, step, seen, log, due = time.time(), 0, 0, [], a.every
     while True:
         f = (time.time() - t0) / 60 / a.minutes
-        if a.procs > 1:                          # all stop at the same step
-            clock = torch.tensor([f])
-            torch.distributed.broadcast(clock, 0)
-            f = clock.item()
         if f >= 1:
             break
         for gr in opt.param_groups:
@@ -140,11 +125,6 @@ def run(rank, a):
         loss = .35 * loss_n + .35 * loss_i + .3 * loss_t
         opt.zero_grad(set_to_none=True)
         loss.backward()
-        if a.procs > 1:
-            flat = torch.cat([p.grad.flatten() for p in params])
-            torch.distributed.all_reduce(flat)
-            for p, q in zip(params, flat.split([p.numel() for p in params])):
-                p.grad.copy_((q / a.procs).view_as(p))
         torch.nn.utils.clip_grad_norm_(m.parameters(), 2.)
         opt.step()
         with torch.no_grad():
@@ -154,11 +134,9 @@ def run(rank, a):
             torch._foreach_lerp_(slow, fast, 1 - d)
         step, seen = step + 1, seen + len(b)
         log.append((loss_n.item(), loss_i.item(), loss_t.item()))
-        if rank:
-            continue
         if step % 100 == 0:
             print(step, '%.0f s' % (time.time() - t0), 'loss name/text/retrieval %.3f %.3f %.3f' % tuple(np.mean(log[-100:], 0)), 'T %.3f' % m.temperature.item(),
-                  '%.0f img/s' % (a.procs * seen / (time.time() - t0)), flush=True)
+                  '%.0f img/s' % (seen / (time.time() - t0)), flush=True)
         now = (time.time() - t0) / 60
         if time.time() - saved > 120 or now >= a.minutes:
             saved = time.time()

@@ -73,12 +73,7 @@ def main():
     cand = sorted({w for w in teacher if re.fullmatch('[a-z]{3,}', w)} | {w for w, n in count.items() if w in plain and 3 < len(w) < 15 and (n > 1 or w in draw)} |
                   {w for w in draw if w in lemma and 3 < len(w) < 14} | {w for w in emoji if len(w) > 2})
     near = torch.nn.functional.normalize(C['feats'][torch.tensor(train) * EACH].float(), dim=1)
-    cache = os.path.join(OUT, 'near.json')
-    if os.path.exists(cache):
-        near = json.load(open(cache))
-    else:
-        near = dict(zip(cand, (Teacher()(cand).float() @ near.T).topk(3, 1)[0].mean(1).tolist()))
-        json.dump(near, open(cache, 'w'))
+    near = dict(zip(cand, (Teacher()(cand).float() @ near.T).topk(3, 1)[0].mean(1).tolist()))
     for k, v in enumerate(teacher):
         if v in special or v.startswith('[unused'):
             continue
@@ -112,20 +107,20 @@ def main():
     verbs = [w for w in lemmas('verb') if w in vs and re.fullmatch('[a-z]{3,}', w)]
     colours = 'red green blue yellow white black brown pink purple orange gray big small old young happy sad wild cute hot cold'.split()
     T.update(common)
-    T.update(n for n in nouns if all(w in near and near[w] > .42 for w in words(n)) or rng.random() < .15)
+    T.update(n for n in nouns if all(w in near and near[w] > .42 for w in words(n)) or rng.random() < .25)
     T.update('a ' + w for w in things)
     for _, g in wn.definitions():
-        if 2 < len(g.split()) < 13 and rng.random() < .3:
+        if 2 < len(g.split()) < 13 and rng.random() < .45:
             T.add(g)
     for pos in ('verb', 'adj', 'adv'):
         for g in glosses(pos):
-            T.update(s for s in re.findall('"([^"]+)"', g) if 1 < len(s.split()) < 9 and rng.random() < .3)
-            if pos != 'adv' and rng.random() < .3:
+            T.update(s for s in re.findall('"([^"]+)"', g) if 1 < len(s.split()) < 9 and rng.random() < .45)
+            if pos != 'adv' and rng.random() < .45:
                 T.add(re.split('; |"', g)[0][:90].strip())
     for f, ns, up, _ in wn.synset.values():
-        if f in DRAWABLE and up and rng.random() < .2:
+        if f in DRAWABLE and up and rng.random() < .3:
             T.add('%s, a kind of %s' % (ns[0].lower(), wn.synset[up[0]][1][0].lower()))
-    for _ in range(7000):
+    for _ in range(10000):
         T.add(rng.choice(colours) + ' ' + rng.choice(things))
         T.add('a %s %s' % (rng.choice(adjs), rng.choice(things)))
         T.add('%s and %s' % (rng.choice(things), rng.choice(things)))

@@ -6,16 +6,13 @@ import re
 MEANT = {'Animals & Nature': (5, 20), 'Food & Drink': (13, 20, 6), 'Objects': (6, 10, 21), 'Activities': (6, 4, 10, 11), 'Travel & Places': (6, 17, 15, 19),
          'People & Body': (18, 8), 'Flags': (6,)}
 # Kinds too general to say of a picture.
-GENERAL = set('''entity physical entity object whole artifact living thing organism being matter substance instrumentality instrumentation causal agent
- causal agency cause psychological feature abstraction abstract entity thing part piece chordate vertebrate craniate placental placental mammal eutherian
- eutherian mammal invertebrate foodstuff food product nutrient way unit produce green goods article attribute communication relation event vascular plant
- tracheophyte solid physical object natural object location region process phenomenon causal agent soul somebody someone mortal individual person
- arthropod even-toed ungulate odd-toed ungulate device equipment ungulate hoofed mammal structure construction covering consumer goods commodity trade good
- conveyance creation product production fauna brute creature beast animate being plant structure plant part plant organ external body part'''.split('\n'))
-GENERAL = set(w for line in GENERAL for w in re.split(r'\s+', line.strip())) | {'physical entity', 'living thing', 'causal agent', 'causal agency', 'natural object',
-    'even-toed ungulate', 'odd-toed ungulate', 'vascular plant', 'placental mammal', 'eutherian mammal', 'hoofed mammal', 'consumer goods', 'trade good',
-    'food product', 'green goods', 'plant part', 'plant structure', 'plant organ', 'animate being', 'external body part', 'physical object', 'abstract entity',
-    'psychological feature', 'edible fruit'} - {'edible fruit'}
+GENERAL = set("""entity,physical entity,object,whole,artifact,living thing,thing,organism,being,matter,substance,instrumentality,instrumentation,agent,
+causal agent,causal agency,cause,psychological feature,feature,abstraction,abstract entity,part,piece,chordate,vertebrate,craniate,placental,placental mammal,
+mammal,eutherian,eutherian mammal,invertebrate,foodstuff,food,food product,product,nutrient,way,unit,produce,green goods,article,attribute,communication,
+relation,event,vascular plant,plant,tracheophyte,solid,physical object,natural object,location,region,process,phenomenon,soul,somebody,someone,mortal,
+individual,person,arthropod,even-toed ungulate,odd-toed ungulate,ungulate,hoofed mammal,device,equipment,structure,construction,covering,consumer goods,
+commodity,trade good,conveyance,creation,production,fauna,brute,creature,beast,animate being,plant structure,plant part,plant organ,organ,body,
+external body part""".replace('\n', '').split(','))
 
 
 class WordNet:
