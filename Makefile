@@ -6,12 +6,13 @@
 #   make bench      time the model that ships                  make tidy      clang-tidy (minutes)
 #   make sanitize   the tests under ASan and UBSan             make clean     remove every build folder
 #   make goldens    the expected outputs anew (needs Python)   make bootstrap install missing Debian packages
+#   make aarch64    the tests of the numbers on 64-bit Arm, cross-compiled and run under qemu
 
 PREFIX ?= /usr/local
 JOBS   ?= $(shell nproc)
 PYTHON ?= python3
 
-.PHONY: all bootstrap demo test bench sanitize thread install format lint tidy goldens clean
+.PHONY: all bootstrap demo test bench sanitize thread aarch64 install format lint tidy goldens clean
 
 all: build/build.ninja
 	@cmake --build build --target align_cli align_shared align_static
@@ -46,6 +47,12 @@ thread: build-thread/build.ninja
 	@ctest --preset thread -j $(JOBS)
 
 # The command remembers the prefix: it looks for the model that ships there when the source folder is gone.
+aarch64:
+	@tools/bootstrap.sh --aarch64
+	@cmake --preset aarch64
+	@cmake --build build-aarch64
+	@ctest --preset aarch64 -j $(JOBS) -L 'base|kernels|layers|model' -E full_size
+
 install: build/build.ninja
 	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(abspath $(PREFIX))
 	@cmake --build build --target align_cli align_shared align_static

@@ -37,6 +37,17 @@ if [ "${1:-}" = --all ]; then
     need git command git
 fi
 
+# What `make aarch64` needs: a cross-compiler, an emulator, and the libraries for the other architecture.
+if [ "${1:-}" = --aarch64 ]; then
+    need gcc-aarch64-linux-gnu command aarch64-linux-gnu-gcc
+    need qemu-user command qemu-aarch64
+    for library in jansson jpeg png webp gif cmocka; do
+        [ -e "/usr/lib/aarch64-linux-gnu/lib$library.so" ] && continue
+        missing="$missing lib$library-dev:arm64"
+        [ "$(id -u)" != 0 ] || dpkg --add-architecture arm64
+    done
+fi
+
 [ -n "$missing" ] || exit 0
 
 install="apt-get install -y --no-install-recommends$missing"

@@ -218,7 +218,8 @@ typedef struct align_model_stats {
 ALIGN_API align_status align_model_get_stats(const align_model *model, int64_t image_size, int64_t tokens,
                                              align_model_stats *out, align_error *err);
 
-/* The instruction set the kernels run with: "avx512", "avx2", "ref". ALIGN_ISA in the environment forces one. */
+/* The instruction set the kernels run with: "avx512", "avx2", "neon" or "ref". ALIGN_ISA in the environment forces one.
+ */
 ALIGN_API const char *align_isa(void);
 
 #ifdef __cplusplus

@@ -19,6 +19,8 @@ static const al_kernels *choose(void)
         {&al_kernels_avx512, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")},
         {&al_kernels_avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
+#elif defined(__aarch64__)
+        {&al_kernels_neon, 1},
 #endif
         {&al_kernels_ref, 1},
     };

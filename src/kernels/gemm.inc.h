@@ -91,13 +91,19 @@ typedef void (*tile_function)(const al_matrix *a, size_t row, size_t k_begin, si
 #define NAMES(rows) { tile_##rows##x1, tile_##rows##x2 }
 #endif
 TILES(1) TILES(2) TILES(3) TILES(4) TILES(5) TILES(6)
-#if TILE_ROWS == 9
-TILES(7) TILES(8) TILES(9)
+#if TILE_ROWS > 6
+TILES(7) TILES(8)
+#endif
+#if TILE_ROWS > 8
+TILES(9)
 #endif
 static const tile_function tiles[TILE_ROWS][TILE_VECTORS] = {
     NAMES(1), NAMES(2), NAMES(3), NAMES(4), NAMES(5), NAMES(6),
-#if TILE_ROWS == 9
-    NAMES(7), NAMES(8), NAMES(9),
+#if TILE_ROWS > 6
+    NAMES(7), NAMES(8),
+#endif
+#if TILE_ROWS > 8
+    NAMES(9),
 #endif
 };
 /* clang-format on */

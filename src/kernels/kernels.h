@@ -99,5 +99,7 @@ const al_kernels *al_kernels_get(void);
 extern const al_kernels al_kernels_ref;
 #if defined(__x86_64__)
 extern const al_kernels al_kernels_avx2, al_kernels_avx512;
+#elif defined(__aarch64__)
+extern const al_kernels al_kernels_neon;
 #endif
 #endif

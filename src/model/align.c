@@ -72,7 +72,7 @@ static double cross_entropy(const float *logits, size_t n)
         const float *row = logits + r * n;
         double max = (double)row[0], sum = 0.0, mean = 0.0;
         for (size_t i = 1; i < n; i++)
-            max = fmax(max, (double)row[i]);
+            max = (double)row[i] > max ? (double)row[i] : max;
         for (size_t i = 0; i < n; i++) {
             sum += exp((double)row[i] - max);
             mean += (double)row[i] / (double)n;

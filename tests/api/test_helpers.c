@@ -26,7 +26,8 @@ static void test_isa_can_be_forced(void **state)
 {
     (void)state;
     const char *forced = getenv("ALIGN_ISA"), *isa = align_isa();
-    assert_true(strcmp(isa, "avx512") == 0 || strcmp(isa, "avx2") == 0 || strcmp(isa, "ref") == 0);
+    assert_true(strcmp(isa, "avx512") == 0 || strcmp(isa, "avx2") == 0 || strcmp(isa, "neon") == 0 ||
+                strcmp(isa, "ref") == 0);
     if (forced != NULL)
         assert_string_equal(isa, forced);
 }

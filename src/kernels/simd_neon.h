@@ -1,0 +1,96 @@
+/*
+ * simd_neon.h: the vector words (see simd_avx512.h) for 64-bit Arm: 24 accumulators, 3 for a row of b, 1 for a
+ * broadcast: 28 of 32 registers. v_min and v_max give NaN where either operand is NaN.
+ */
+#include <arm_neon.h>
+#include <stddef.h>
+
+#define VL           4
+#define TILE_ROWS    8
+#define TILE_VECTORS 3
+
+typedef float32x4_t vf;
+
+static inline vf v_zero(void)
+{
+    return vdupq_n_f32(0.0f);
+}
+static inline vf v_set(float a)
+{
+    return vdupq_n_f32(a);
+}
+static inline vf v_load(const float *p)
+{
+    return vld1q_f32(p);
+}
+static inline void v_store(float *p, vf v)
+{
+    vst1q_f32(p, v);
+}
+static inline vf v_add(vf a, vf b)
+{
+    return vaddq_f32(a, b);
+}
+static inline vf v_sub(vf a, vf b)
+{
+    return vsubq_f32(a, b);
+}
+static inline vf v_mul(vf a, vf b)
+{
+    return vmulq_f32(a, b);
+}
+static inline vf v_div(vf a, vf b)
+{
+    return vdivq_f32(a, b);
+}
+static inline vf v_fma(vf a, vf b, vf c)
+{
+    return vfmaq_f32(c, a, b);
+}
+static inline vf v_fnma(vf a, vf b, vf c)
+{
+    return vfmsq_f32(c, a, b);
+}
+static inline vf v_min(vf a, vf b)
+{
+    return vminq_f32(a, b);
+}
+static inline vf v_max(vf a, vf b)
+{
+    return vmaxq_f32(a, b);
+}
+static inline vf v_abs(vf a)
+{
+    return vabsq_f32(a);
+}
+static inline vf v_round(vf a)
+{
+    return vrndnq_f32(a);
+}
+
+static inline vf v_where_less(vf a, vf b, vf x, vf y)
+{
+    return vbslq_f32(vcltq_f32(a, b), x, y);
+}
+
+/* In two steps, each a normal power of two, so that subnormal results round once. */
+static inline vf v_scale(vf a, vf n)
+{
+    const int32x4_t whole = vcvtnq_s32_f32(n), half = vshrq_n_s32(whole, 1), bias = vdupq_n_s32(127);
+    const vf p = vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(half, bias), 23));
+    const vf q = vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vsubq_s32(whole, half), bias), 23));
+    return v_mul(v_mul(a, p), q);
+}
+
+static inline vf v_reciprocal(vf a)
+{
+    return v_div(v_set(1.0f), a);
+}
+static inline float v_sum(vf v)
+{
+    return vaddvq_f32(v);
+}
+static inline float v_largest(vf v)
+{
+    return vmaxvq_f32(v);
+}
