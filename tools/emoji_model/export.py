@@ -100,7 +100,7 @@ def main():
         for p in m.vision_model.parameters():
             p.requires_grad_(False)
         ps = list(m.text_model.parameters()) + list(m.text_projection.parameters())
-        lr, T = 6e-4, float(m.temperature)
+        lr, T = 4e-4, float(m.temperature)
         opt = torch.optim.AdamW(ps, lr=lr, weight_decay=.01, betas=(.9, .98), foreach=True)
         m.text_model.train()
         t0, step, log = time.time(), 0, []
@@ -116,7 +116,7 @@ def main():
             lp = F.log_softmax(e[:64] @ z[pick].T / T, 1)
             find = -((lp * ok).sum(1) / ok.sum(1).clamp_min(1))[some].mean()
             alike = F.cross_entropy(e @ Y[i].T / .05, (Y[i] @ Y[i].T / .05).softmax(1))
-            loss = (1 - agree).mean() + .1 * alike + .05 * find
+            loss = (1 - agree).mean() + .1 * alike + .15 * find
             opt.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(ps, 2.)

@@ -97,6 +97,15 @@ def main():
     names = X[train_t * EACH]
     text = lambda x: F.normalize(m.text_projection(F.dropout(x, .1)), dim=1)
     saved = time.time()
+
+    def save():
+        torch.save(dict(model=ema.state_dict(), args=vars(a)), os.path.join(OUT, a.out + '.pt'))
+
+    def measure():
+        ema.eval()
+        with torch.no_grad():
+            bench.show(bench.run(lambda x: image_embeds(ema, x), lambda x: F.normalize(ema.text_projection(x), dim=1)))
+
     print(vars(a), 'vision parameters', size(m.vision_model), flush=True)
     t0, step, seen, log, due = time.time(), 0, 0, [], a.every
     while True:
@@ -137,16 +146,14 @@ def main():
         if step % 100 == 0:
             print(step, '%.0f s' % (time.time() - t0), 'loss name/text/retrieval %.3f %.3f %.3f' % tuple(np.mean(log[-100:], 0)), 'T %.3f' % m.temperature.item(),
                   '%.0f img/s' % (seen / (time.time() - t0)), flush=True)
-        now = (time.time() - t0) / 60
-        if time.time() - saved > 120 or now >= a.minutes:
+        if time.time() - saved > 120:
             saved = time.time()
-            torch.save(dict(model=ema.state_dict(), step=step, args=vars(a)), os.path.join(OUT, a.out + '.pt'))
-        if now >= due or now >= a.minutes:
+            save()
+        if (time.time() - t0) / 60 >= due:
             due += a.every
-            ema.eval()
-            with torch.no_grad():
-                res = bench.run(lambda x: image_embeds(ema, x), lambda x: F.normalize(ema.text_projection(x), dim=1))
-            bench.show(res)
+            measure()
+    save()
+    measure()
 
 
 if __name__ == '__main__':
