@@ -19,9 +19,11 @@
 #define BLOCK_FLOATS ((size_t)192 * 1024)
 
 #if defined(__clang__)
-#define UNROLL _Pragma("unroll")
+#define UNROLL   _Pragma("unroll")
+#define UNROLL_2 _Pragma("unroll 2")
 #else
-#define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL   _Pragma("GCC unroll 16")
+#define UNROLL_2 _Pragma("GCC unroll 2")
 #endif
 
 /* floats of a cache line */
@@ -44,10 +46,13 @@ static inline __attribute__((always_inline)) void tile(const size_t rows, const 
         for (size_t j = 0; j < vectors; j++)
             sum[i][j] = !first ? v_load(c + i * c_row_stride + j * VL) : bias ? v_load(bias + j * VL) : v_zero();
     }
-    for (size_t k = k_begin; k < k_end; k += NR) {
-        const size_t n = k_end - k < NR ? k_end - k : NR;
+    /* k runs on in a row-major a; in panels it goes to the next one after NR */
+    const size_t segment = a->panel == NR ? k_end - k_begin : NR;
+    for (size_t k = k_begin; k < k_end; k += segment) {
+        const size_t n = k_end - k < segment ? k_end - k : segment;
         const float *p = a->data + k / NR * a->panel + row * a->row_stride;
         const size_t stride = a->row_stride;
+        UNROLL_2
         for (size_t l = 0; l < n; l++, b += NR, fetch += LINE) {
             __builtin_prefetch(fetch, 0, 2);
             vf column[TILE_VECTORS];
@@ -108,12 +113,18 @@ static const tile_function tiles[TILE_ROWS][TILE_VECTORS] = {
 };
 /* clang-format on */
 
-/* What comes after the last slice of k, on n floats of one row that were just stored. */
-static void finish_row(const al_gemm *g, size_t row, size_t column, size_t n, float *c)
+/* What comes after the last slice of k, on the n columns from `column` on of rows that were just stored. */
+static void finish_tile(const al_gemm *g, size_t row, size_t rows, size_t column, size_t n, float *c)
 {
-    activate(g->act, n, c);
-    if (g->residual) {
-        const float *residual = g->residual + row * g->residual_stride + column;
+    if (n == NR && g->c_row_stride == NR && !g->residual) { /* a tile of a panel is one run of floats */
+        activate(g->act, rows * NR, c);
+        return;
+    }
+    for (size_t r = row; r < row + rows; r++, c += g->c_row_stride) {
+        activate(g->act, n, c);
+        if (!g->residual)
+            continue;
+        const float *residual = g->residual + r * g->residual_stride + column;
         size_t i = 0;
         for (; i + VL <= n; i += VL)
             v_store(c + i, v_add(v_load(c + i), v_load(residual + i)));
@@ -158,8 +169,7 @@ static void panel_slice(const al_gemm *g, size_t begin, size_t end, size_t panel
         else
             run(&g->a, row, k_begin, k_end, b, bias, k_begin == 0, c, g->c_row_stride, fetch);
         if (k_end == g->k)
-            for (size_t i = 0; i < rows; i++)
-                finish_row(g, row + i, panel * NR, g->c_padded ? NR : columns, c + i * g->c_row_stride);
+            finish_tile(g, row, rows, panel * NR, g->c_padded ? NR : columns, c);
         /* once all of it is on its way, lines that are here already are asked for: that costs nothing */
         fetch = fetch < next_end ? fetch + (k_end - k_begin) * LINE : b;
     }

@@ -16,20 +16,25 @@ static inline vf v_exp_minus_1_near_0(vf r)
     return v_fma(p, v_mul(r, r), r);
 }
 
-/* e^x = 2^n e^r with n = round(x / ln 2), r = x - n ln 2 in two steps, of which the first product is exact. */
-static inline vf v_exp(vf x)
+/* e^x for x from -104 on: 2^n e^r with n = round(x / ln 2), r = x - n ln 2 in two steps, of which the first product is
+ * exact. */
+static inline vf v_exp_bounded(vf x)
 {
-    x = v_max(v_set(-104.0f), v_min(v_set(89.0f), x));
     const vf n = v_round(v_mul(x, v_set(1.44269504f)));
     const vf r = v_fnma(n, v_set(-2.12194440e-4f), v_fnma(n, v_set(0.693359375f), x));
     return v_scale(v_add(v_exp_minus_1_near_0(r), v_set(1.0f)), n);
 }
 
+static inline vf v_exp(vf x)
+{
+    return v_exp_bounded(v_max(v_set(-104.0f), v_min(v_set(89.0f), x)));
+}
+
 /* 1 / (1 + e^-x). Below -87 the denominator is held, so that its reciprocal stays normal: the value is under 1e-37. */
 static inline vf v_sigmoid(vf x)
 {
-    const vf e = v_exp(v_min(v_set(87.0f), v_sub(v_zero(), x)));
-    return v_reciprocal(v_add(e, v_set(1.0f)));
+    const vf held = v_max(v_set(-104.0f), v_min(v_set(87.0f), v_sub(v_zero(), x)));
+    return v_reciprocal(v_add(v_exp_bounded(held), v_set(1.0f)));
 }
 
 /* erfc(z) for z >= 0: e^(-z^2) times a polynomial in t = 1 / (1 + 0.4 z), relative error 1e-7 (times z^2 ulp); 0
