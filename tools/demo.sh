@@ -27,5 +27,11 @@ if [ "${1:-}" = --readme ]; then
     mv README.md.new README.md
     exit
 fi
-show 'align classify models/demo/*.png --labels-file models/demo/labels.txt --top 2'
-show 'align similarity --image models/demo/apple.png models/demo/sad_face.png --text "a red fruit" "a sad face"'
+echo "# drawings of things that the model knows"
+show 'cd models/demo && align classify apple.png strawberry.png crying_face.png guitar.png sailboat.png cactus.webp banana.jpg --labels-file labels.txt --top 2'
+echo
+echo "# drawings of things that it was never shown: it knows the words, and finds what is alike (models/emoji/README.md)"
+show 'cd models/demo && align classify tomato.png tree.png turkey.png bus.png sloth.png --labels-file labels.txt --top 2'
+echo
+echo "# and by words"
+show 'cd models/demo && align similarity --image apple.png sad_face.png fish.png rain.png --text "a red fruit" "a sad face" "an animal that swims" "bad weather"'
