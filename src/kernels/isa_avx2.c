@@ -1,32 +1,10 @@
-/* isa_avx2.c: the templates in the words of simd_avx2.h. Only this file is compiled with that instruction set's flags.
- */
+/* isa_avx2.c: the kernels in the words of simd_avx2.h. Only this file is compiled with that instruction set's flags. */
 #include "kernels/kernels.h"
 
 #if defined(__x86_64__)
+#define ISA avx2
+
 #include "kernels/simd_avx2.h"
 
-/* After the words, what is written in them. */
-#include "kernels/math.inc.h"
-
-#include "kernels/gemm.inc.h"
-
-#include "kernels/depthwise.inc.h"
-#include "kernels/vector.inc.h"
-
-const al_kernels al_kernels_avx2 = {
-    .isa = "avx2",
-    .nr = NR,
-    .mr = TILE_ROWS,
-    .gemm = gemm,
-    .depthwise = depthwise,
-    .activate = activate,
-    .axpy = axpy,
-    .dot = dot,
-    .add = add,
-    .multiply = multiply,
-    .softmax = softmax,
-    .layer_norm = layer_norm,
-    .column_sum = column_sum,
-    .column_max = column_max,
-};
+#include "kernels/table.inc.h"
 #endif
