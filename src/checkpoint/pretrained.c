@@ -313,8 +313,8 @@ static align_status remove_file(const char *folder, const char *name, align_erro
     if (!path)
         return al_error_no_memory(err, strlen(folder) + strlen(name));
     if (al_is_file(path) && unlink(path) != 0)
-        status = al_error_set(err, ALIGN_ERROR_IO, "%s: cannot remove what an earlier save left: %s", path,
-                                strerror(errno));
+        status =
+            al_error_set(err, ALIGN_ERROR_IO, "%s: cannot remove what an earlier save left: %s", path, strerror(errno));
     al_free(path);
     return status;
 }
