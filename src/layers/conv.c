@@ -78,33 +78,56 @@ size_t al_depthwise_conv_size(const al_depthwise_conv *conv, size_t n)
     return room < 0 ? 0 : (size_t)room / conv->stride + 1;
 }
 
+/*
+ * The expanded rows that a thread holds at a time: about this many floats of a panel, so that they and the weights stay
+ * in L2. A larger picture goes through a window that slides down: the last rows of one band are the first of the next.
+ */
+#define WINDOW_FLOATS ((size_t)160 * 1024)
+
 typedef struct expand_job {
     const al_run *run;
     const al_linear *expand; /* NULL: none */
     const al_depthwise_conv *conv;
     size_t batch, panels;
     size_t rows, columns, out_rows, out_columns;
+    size_t band;        /* output rows of one band */
+    size_t window_rows; /* input rows that a band reaches */
     align_activation act;
     const float *x;
     float *y, *means;
-    float *scratch; /* a panel of one picture for each thread: [threads, rows * columns, nr] */
+    float *scratch; /* of each thread: a window [window_rows * columns, nr], and [nr] for sums */
 } expand_job;
 
-/* Panel p of picture b of x, expanded or as it is. */
-static void fill_panel(const expand_job *job, size_t b, size_t p, float *panel)
+static size_t scratch_floats(const expand_job *job)
+{
+    return (job->window_rows * job->columns + 1) * job->run->kernels->nr;
+}
+
+static void plan_bands(expand_job *job)
+{
+    const size_t kernel = job->conv->kernel, stride = job->conv->stride;
+    const size_t fit = WINDOW_FLOATS / (job->columns * job->run->kernels->nr);
+    job->band = fit >= job->rows ? job->out_rows : fit > kernel ? (fit - kernel) / stride + 1 : 1;
+    job->window_rows = (job->band - 1) * stride + kernel;
+    if (job->window_rows > job->rows)
+        job->window_rows = job->rows;
+}
+
+/* Rows [begin, end) of panel p of picture b, expanded or as they are. */
+static void fill_rows(const expand_job *job, size_t p, size_t b, size_t begin, size_t end, float *out)
 {
     const al_kernels *k = job->run->kernels;
-    const size_t pixels = job->rows * job->columns, nr = k->nr;
+    const size_t first = (b * job->rows + begin) * job->columns, pixels = (end - begin) * job->columns, nr = k->nr;
     if (job->expand) {
         const al_linear *l = job->expand;
         const al_gemm gemm = {.m = pixels,
                               .n = l->out,
                               .k = l->in,
-                              .a = {job->x + b * pixels * l->in, l->in, nr},
+                              .a = {job->x + first * l->in, l->in, nr},
                               .b = l->weight,
                               .bias = l->bias,
                               .act = job->act,
-                              .c = panel,
+                              .c = out,
                               .c_row_stride = nr,
                               .c_panel = 0, /* whichever panel it is, it goes to the same place */
                               .c_padded = true};
@@ -113,66 +136,89 @@ static void fill_panel(const expand_job *job, size_t b, size_t p, float *panel)
     }
     const size_t channels = job->conv->channels, n = channels - p * nr < nr ? channels - p * nr : nr;
     for (size_t i = 0; i < pixels; i++) {
-        memcpy(panel + i * nr, job->x + (b * pixels + i) * channels + p * nr, n * sizeof *panel);
-        memset(panel + i * nr + n, 0, (nr - n) * sizeof *panel);
+        memcpy(out + i * nr, job->x + (first + i) * channels + p * nr, n * sizeof *out);
+        memset(out + i * nr + n, 0, (nr - n) * sizeof *out);
     }
 }
 
-/* One item is one panel of one picture. */
+/* max(0, min(v, most)) */
+static size_t clamp(ptrdiff_t v, size_t most)
+{
+    return v < 0 ? 0 : (size_t)v < most ? (size_t)v : most;
+}
+
+/* Panel p of picture b: band by band through the window, and the mean of what comes out. */
+static void filter_panel(const expand_job *job, size_t p, size_t b, float *window)
+{
+    const al_kernels *k = job->run->kernels;
+    const al_depthwise_conv *conv = job->conv;
+    const size_t nr = k->nr, row = job->columns * nr, out_pixels = job->out_rows * job->out_columns;
+    float *sums = window + job->window_rows * row, *mean = job->means + (b * job->panels + p) * nr;
+    al_depthwise d = {.in_columns = job->columns,
+                      .out_rows = job->out_rows,
+                      .out_columns = job->out_columns,
+                      .kernel = conv->kernel,
+                      .stride = conv->stride,
+                      .left = conv->before,
+                      .act = job->act,
+                      .in = window,
+                      .weight = conv->weight + p * conv->kernel * conv->kernel * nr,
+                      .bias = conv->bias + p * nr,
+                      .out = job->y + (p * job->batch + b) * out_pixels * nr};
+    size_t first = 0, held = 0; /* the window holds input rows first .. held - 1 */
+    memset(mean, 0, nr * sizeof *mean);
+    for (size_t y = 0; y < job->out_rows; y += job->band) {
+        const size_t end = job->out_rows - y < job->band ? job->out_rows : y + job->band;
+        const size_t from = clamp((ptrdiff_t)(y * conv->stride) - conv->before, job->rows);
+        const size_t to = clamp((ptrdiff_t)((end - 1) * conv->stride + conv->kernel) - conv->before, job->rows);
+        if (held > from)
+            memmove(window, window + (from - first) * row, (held - from) * row * sizeof *window);
+        else
+            held = from;
+        first = from;
+        if (to > held) {
+            fill_rows(job, p, b, held, to, window + (held - first) * row);
+            held = to;
+        }
+        d.in_rows = job->rows - first; /* row 0 of the kernel's picture is row `first` of ours */
+        d.top = conv->before + (ptrdiff_t)first;
+        k->depthwise(&d, y, end);
+        k->column_sum((end - y) * job->out_columns, nr, nr, d.out + y * job->out_columns * nr, sums);
+        k->add(nr, sums, mean);
+    }
+    for (size_t c = 0; c < nr; c++)
+        mean[c] /= (float)out_pixels;
+}
+
 static void expand_work(void *user, size_t begin, size_t end, int thread)
 {
     const expand_job *job = user;
-    const al_depthwise_conv *conv = job->conv;
-    const al_kernels *k = job->run->kernels;
-    const size_t nr = k->nr, out_pixels = job->out_rows * job->out_columns;
-    float *panel = job->scratch + (size_t)thread * job->rows * job->columns * nr;
-    for (size_t item = begin; item < end; item++) {
-        const size_t p = item / job->batch, b = item % job->batch;
-        float *mean = job->means + (b * job->panels + p) * nr;
-        const al_depthwise d = {.in_rows = job->rows,
-                                .in_columns = job->columns,
-                                .out_rows = job->out_rows,
-                                .out_columns = job->out_columns,
-                                .kernel = conv->kernel,
-                                .stride = conv->stride,
-                                .top = conv->before,
-                                .left = conv->before,
-                                .act = job->act,
-                                .in = panel,
-                                .weight = conv->weight + p * conv->kernel * conv->kernel * nr,
-                                .bias = conv->bias + p * nr,
-                                .out = job->y + item * out_pixels * nr};
-        fill_panel(job, b, p, panel);
-        k->depthwise(&d, 0, job->out_rows);
-        k->column_sum(out_pixels, nr, nr, d.out, mean);
-        for (size_t c = 0; c < nr; c++)
-            mean[c] /= (float)out_pixels;
-    }
+    for (size_t item = begin; item < end; item++)
+        filter_panel(job, item / job->batch, item % job->batch, job->scratch + (size_t)thread * scratch_floats(job));
 }
 
 void al_expand_depthwise_forward(const al_run *run, const al_linear *expand, const al_depthwise_conv *conv,
                                  size_t batch, size_t rows, size_t columns, const float *x, align_activation act,
                                  float *y, float *means)
 {
-    const size_t mark = al_arena_mark(run->arena), threads = (size_t)al_threads_count(run->threads);
-    float *scratch = al_arena_floats(run->arena, threads * rows * columns * run->kernels->nr);
-    if (!run->dry) {
-        expand_job job = {.run = run,
-                          .expand = expand,
-                          .conv = conv,
-                          .batch = batch,
-                          .panels = panels_of(run->kernels, conv->channels),
-                          .rows = rows,
-                          .columns = columns,
-                          .out_rows = al_depthwise_conv_size(conv, rows),
-                          .out_columns = al_depthwise_conv_size(conv, columns),
-                          .act = act,
-                          .x = x,
-                          .y = y,
-                          .means = means,
-                          .scratch = scratch};
+    expand_job job = {.run = run,
+                      .expand = expand,
+                      .conv = conv,
+                      .batch = batch,
+                      .panels = panels_of(run->kernels, conv->channels),
+                      .rows = rows,
+                      .columns = columns,
+                      .out_rows = al_depthwise_conv_size(conv, rows),
+                      .out_columns = al_depthwise_conv_size(conv, columns),
+                      .act = act,
+                      .x = x,
+                      .y = y,
+                      .means = means};
+    plan_bands(&job);
+    const size_t mark = al_arena_mark(run->arena);
+    job.scratch = al_arena_floats(run->arena, (size_t)al_threads_count(run->threads) * scratch_floats(&job));
+    if (!run->dry)
         al_threads_run(run->threads, job.panels * batch, 1, expand_work, &job);
-    }
     al_arena_release(run->arena, mark);
 }
 

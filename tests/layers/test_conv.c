@@ -5,7 +5,9 @@
 
 typedef struct problem {
     size_t batch, rows, columns, channels, out, squeezed;
-    size_t in;        /* channels before the expansion; 0: there is none */
+    size_t in; /* channels before the expansion; 0: there is none */
+    size_t stride;
+    ptrdiff_t before; /* padding at the left and top; after: 1 */
     float *x, *y;     /* row-major [B*rows*columns, in or channels], and what comes out */
     double *expanded; /* [B*rows*columns, channels], what should reach the depthwise convolution */
     float *inflate, *depthwise, *scale, *bias, *reduce, *expand, *project, *gates, *residual;
@@ -32,8 +34,8 @@ static void pack(al_arena *arena, void *user)
     problem *p = user;
     const int64_t k = 3, shape[] = {(int64_t)p->channels, 1, k, k};
     const align_tensor weight = align_tensor_view(ALIGN_F32, 4, shape, p->depthwise);
-    p->conv.stride = 2;
-    p->conv.before = 0;
+    p->conv.stride = p->stride;
+    p->conv.before = p->before;
     p->conv.after = 1;
     al_depthwise_conv_init(&p->conv, al_kernels_get(), arena, &weight, p->scale, p->bias);
     if (p->in)
@@ -64,10 +66,13 @@ static double depthwise_at(const problem *p, size_t b, size_t y, size_t x, size_
 {
     double sum = (double)p->bias[c];
     for (size_t i = 0; i < 3; i++)
-        for (size_t j = 0; j < 3; j++)
-            if (2 * y + i < p->rows && 2 * x + j < p->columns)
-                sum += p->expanded[((b * p->rows + 2 * y + i) * p->columns + 2 * x + j) * p->channels + c] *
+        for (size_t j = 0; j < 3; j++) {
+            const ptrdiff_t v = (ptrdiff_t)(y * p->stride + i) - p->before;
+            const ptrdiff_t u = (ptrdiff_t)(x * p->stride + j) - p->before;
+            if (v >= 0 && u >= 0 && (size_t)v < p->rows && (size_t)u < p->columns)
+                sum += p->expanded[((b * p->rows + (size_t)v) * p->columns + (size_t)u) * p->channels + c] *
                        (double)p->depthwise[c * 9 + i * 3 + j] * (double)p->scale[c];
+        }
     return tanh(sum);
 }
 
@@ -83,9 +88,11 @@ static void expand(problem *p)
         }
 }
 
-static void check_block(size_t batch, size_t rows, size_t columns, size_t in, size_t channels, size_t out)
+/* A 3x3 kernel; stride 2 pads at the end only, stride 1 on both sides. */
+static void check_block(size_t stride, size_t batch, size_t rows, size_t columns, size_t in, size_t channels,
+                        size_t out)
 {
-    const size_t n = rows / 2 * (columns / 2), squeezed = 5;
+    const size_t out_columns = columns / stride, n = rows / stride * out_columns, squeezed = 5;
     problem p = {.batch = batch,
                  .rows = rows,
                  .columns = columns,
@@ -93,6 +100,8 @@ static void check_block(size_t batch, size_t rows, size_t columns, size_t in, si
                  .out = out,
                  .squeezed = squeezed,
                  .in = in,
+                 .stride = stride,
+                 .before = stride == 1,
                  .x = random_floats(batch * rows * columns * (in ? in : channels), 1),
                  .expanded = malloc(batch * rows * columns * channels * sizeof(double)),
                  .inflate = random_floats(channels * in, 9),
@@ -113,7 +122,7 @@ static void check_block(size_t batch, size_t rows, size_t columns, size_t in, si
             double hidden[5] = {0};
             for (size_t i = 0; i < n; i++)
                 for (size_t c = 0; c < channels; c++) {
-                    const double v = depthwise_at(&p, b, i / (columns / 2), i % (columns / 2), c);
+                    const double v = depthwise_at(&p, b, i / out_columns, i % out_columns, c);
                     filtered[i * channels + c] = v;
                     for (size_t q = 0; q < squeezed; q++)
                         hidden[q] += v / (double)n * (double)p.reduce[q * channels + c];
@@ -146,11 +155,17 @@ static void check_block(size_t batch, size_t rows, size_t columns, size_t in, si
 static void blocks(void **state)
 {
     (void)state;
-    check_block(1, 2, 2, 0, 3, 5);     /* one pixel: fewer than columns, the pixels are gated */
-    check_block(2, 10, 7, 0, 53, 90);  /* fewer pixels than columns */
-    check_block(2, 40, 38, 0, 50, 11); /* more: the weights are gated, picture by picture */
-    check_block(2, 10, 7, 5, 53, 90);  /* the same with expansion */
-    check_block(3, 24, 22, 51, 100, 7);
+    check_block(2, 1, 2, 2, 0, 3, 5);     /* one pixel: fewer than columns, the pixels are gated */
+    check_block(2, 2, 10, 7, 0, 53, 90);  /* fewer pixels than columns */
+    check_block(2, 2, 40, 38, 0, 50, 11); /* more: the weights are gated, picture by picture */
+    check_block(2, 2, 10, 7, 5, 53, 90);  /* the same with expansion */
+    check_block(2, 3, 24, 22, 51, 100, 7);
+    check_block(1, 2, 9, 12, 0, 53, 90);
+    /* wide pictures, which do not fit into the window of expanded rows: bands of some rows, at last of one */
+    check_block(1, 1, 23, 1500, 0, 3, 2);
+    check_block(2, 1, 24, 1500, 2, 3, 2);
+    check_block(1, 1, 5, 6000, 2, 3, 2);
+    check_block(2, 1, 6, 6000, 0, 3, 2);
 }
 
 typedef struct stem {
