@@ -24,14 +24,6 @@ void al_linear_init(al_linear *l, const al_kernels *k, al_arena *arena, size_t i
         memset(weight + (columns - k->nr) * in, 0, k->nr * in * sizeof *weight);
 }
 
-/* Spreads one row of floats over its column of the packed panel. */
-static void pack_row(const al_kernels *k, size_t in, size_t column, const float *row, float scale, float *packed)
-{
-    float *to = packed + column / k->nr * k->nr * in + column % k->nr;
-    for (size_t i = 0; i < in; i++)
-        to[i * k->nr] = row[i] * scale;
-}
-
 /* Rows are converted a stretch at a time, so that halves need no copy of the whole matrix. */
 #define STRETCH 1024
 
@@ -58,6 +50,14 @@ void al_linear_pack(al_linear *l, const al_kernels *k, const al_arena *arena, si
         align_tensor_to_f32(bias, packed_bias + first);
 }
 
+void al_linear_init_packed(al_linear *l, const al_kernels *k, al_arena *arena, const align_tensor *weight,
+                           const align_tensor *bias)
+{
+    const size_t out = (size_t)weight->shape[0];
+    al_linear_init(l, k, arena, (size_t)weight->shape[1], out);
+    al_linear_pack(l, k, arena, 0, out, weight, bias, NULL);
+}
+
 void al_pack(const al_kernels *k, const float *matrix, size_t row_stride, size_t in, size_t out, bool transposed,
              float *packed)
 {
@@ -66,7 +66,8 @@ void al_pack(const al_kernels *k, const float *matrix, size_t row_stride, size_t
         memset(packed + (panels - 1) * nr * in, 0, nr * in * sizeof *packed);
     if (!transposed) {
         for (size_t o = 0; o < out; o++)
-            pack_row(k, in, o, matrix + o * row_stride, 1.0f, packed);
+            for (size_t i = 0; i < in; i++)
+                packed[(o / nr * in + i) * nr + o % nr] = matrix[o * row_stride + i];
         return;
     }
     for (size_t p = 0; p < panels; p++)

@@ -29,6 +29,10 @@ void al_linear_init(al_linear *linear, const al_kernels *kernels, al_arena *aren
 void al_linear_pack(al_linear *linear, const al_kernels *kernels, const al_arena *arena, size_t first, size_t rows,
                     const align_tensor *weight, const align_tensor *bias, const float *scale);
 
+/* Both for a whole layer: weight [out, in, ...], bias [out]. */
+void al_linear_init_packed(al_linear *linear, const al_kernels *kernels, al_arena *arena, const align_tensor *weight,
+                           const align_tensor *bias);
+
 /* Packs a row-major f32 matrix with row_stride floats a row: out rows of in floats, or (transposed) in rows of out. */
 void al_pack(const al_kernels *kernels, const float *matrix, size_t row_stride, size_t in, size_t out, bool transposed,
              float *packed);

@@ -114,12 +114,18 @@ int64_t al_vision_width(const align_vision_config *config)
     return align_round_filters(config, channels);
 }
 
+al_vision_padding al_vision_block_padding(const al_vision_block_params *block)
+{
+    const int64_t half = block->kernel / 2, same = (block->kernel - 1) / 2;
+    if (block->stride == 2)
+        return (al_vision_padding){half - (block->adjust_padding ? 1 : 0), half};
+    return (al_vision_padding){same, block->kernel - 1 - same};
+}
+
 int64_t al_vision_block_output(const al_vision_block_params *block, int64_t n)
 {
-    if (block->stride == 1)
-        return n;
-    const int64_t half = block->kernel / 2, padding = 2 * half - (block->adjust_padding ? 1 : 0);
-    const int64_t room = n + padding - block->kernel;
+    const al_vision_padding padding = al_vision_block_padding(block);
+    const int64_t room = n + padding.before + padding.after - block->kernel;
     return room < 0 ? 0 : room / block->stride + 1;
 }
 

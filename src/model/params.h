@@ -175,6 +175,13 @@ void al_params_done(al_model_params *params);
 /* Channels that come out of the vision tower: of the last block, or of the stem where there is none. */
 int64_t al_vision_width(const align_vision_config *config);
 
+/* Zero rows (and columns) before and after the input of a block's depthwise convolution; a negative number crops.
+ * Stride 1 keeps the size; stride 2 pads half the kernel, one less before it if adjust_padding. */
+typedef struct al_vision_padding {
+    int64_t before, after;
+} al_vision_padding;
+al_vision_padding al_vision_block_padding(const al_vision_block_params *block);
+
 /* Rows (or columns) of a block's output for n of its input; 0 where n is too small for the kernel. */
 int64_t al_vision_block_output(const al_vision_block_params *block, int64_t n);
 

@@ -292,9 +292,7 @@ size_t al_text_heads(const al_text_tower *t, size_t layer)
 
 static void pack_linear(al_text_tower *t, al_linear *linear, const al_linear_params *p)
 {
-    const size_t out = (size_t)p->weight.shape[0];
-    al_linear_init(linear, t->kernels, &t->weights, (size_t)p->weight.shape[1], out);
-    al_linear_pack(linear, t->kernels, &t->weights, 0, out, &p->weight, &p->bias, NULL);
+    al_linear_init_packed(linear, t->kernels, &t->weights, &p->weight, &p->bias);
 }
 
 static void pack_layer(al_text_tower *t, text_layer *layer, const al_text_layer_params *p, float eps, size_t head_size,

@@ -176,20 +176,9 @@ static void pack_depthwise_norm(al_vision_tower *t, al_depthwise_conv *conv, con
     al_depthwise_conv_init(conv, t->kernels, &t->weights, weight, scale, shift);
 }
 
-/* Stride 1 pads so that the size stays; stride 2 pads k/2, one less at the left and top if adjusted. */
-static void set_padding(al_depthwise_conv *conv, const al_vision_block_params *p)
-{
-    const ptrdiff_t half = (ptrdiff_t)(p->kernel / 2);
-    conv->stride = (size_t)p->stride;
-    conv->before = p->stride == 2 ? half - (p->adjust_padding ? 1 : 0) : (ptrdiff_t)((p->kernel - 1) / 2);
-    conv->after = p->stride == 2 ? half : (ptrdiff_t)(p->kernel - 1) - conv->before;
-}
-
 static void pack_biased(al_vision_tower *t, al_linear *conv, const al_linear_params *p)
 {
-    const size_t out = (size_t)p->weight.shape[0];
-    al_linear_init(conv, t->kernels, &t->weights, (size_t)p->weight.shape[1], out);
-    al_linear_pack(conv, t->kernels, &t->weights, 0, out, &p->weight, &p->bias, NULL);
+    al_linear_init_packed(conv, t->kernels, &t->weights, &p->weight, &p->bias);
 }
 
 static void pack_tower(al_vision_tower *t, const align_vision_config *config, const al_vision_params *params)
@@ -204,7 +193,10 @@ static void pack_tower(al_vision_tower *t, const align_vision_config *config, co
         if (p->expand)
             pack_conv_norm(t, &m->expand, &p->expand_conv, &p->expand_norm, eps);
         pack_depthwise_norm(t, &m->depthwise, &p->depthwise, &p->depthwise_norm, eps);
-        set_padding(&m->depthwise, p);
+        const al_vision_padding padding = al_vision_block_padding(p);
+        m->depthwise.stride = (size_t)p->stride;
+        m->depthwise.before = (ptrdiff_t)padding.before;
+        m->depthwise.after = (ptrdiff_t)padding.after;
         pack_biased(t, &m->squeeze_excite.reduce, &p->squeeze_reduce);
         pack_biased(t, &m->squeeze_excite.expand, &p->squeeze_expand);
         pack_conv_norm(t, &m->project, &p->project, &p->project_norm, eps);
