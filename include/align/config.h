@@ -54,6 +54,18 @@ typedef enum align_activation {
 /* Looks a name of config.json up; INVALID_ARGUMENT naming it when there is none. Case-sensitive, as the reference. */
 ALIGN_API align_status align_activation_from_name(align_activation *out, const char *name, align_error *err);
 
+/* The numbers that the matrix products of a model are computed with; everything else stays f32. */
+typedef enum align_precision {
+    ALIGN_PRECISION_F32,
+    ALIGN_PRECISION_BF16, /* weights (and, where the CPU multiplies bf16, activations) rounded to bfloat16, f32 sums */
+    ALIGN_PRECISION_INT8, /* weights in 255 steps a column, activations in 256 steps a row, exact integer sums */
+    ALIGN_PRECISION_COUNT
+} align_precision;
+
+/* "f32", "bf16", "int8"; INVALID_ARGUMENT naming it when there is none. */
+ALIGN_API align_status align_precision_from_name(align_precision *out, const char *name, align_error *err);
+ALIGN_API const char *align_precision_name(align_precision precision);
+
 #define ALIGN_NAME_SIZE 64
 
 typedef struct align_text_config {

@@ -11,8 +11,6 @@
  * divided.
  */
 
-#define NR (VL * TILE_VECTORS)
-
 /* k of one slice, in panels: NR * 8 rows of b are 48 to 72 kB. */
 #define SLICE_PANELS 8
 /* rows of a block: at most this many floats of a. */
@@ -113,26 +111,6 @@ static const tile_function tiles[TILE_ROWS][TILE_VECTORS] = {
 };
 /* clang-format on */
 
-/* What comes after the last slice of k, on the n columns from `column` on of rows that were just stored. */
-static void finish_tile(const al_gemm *g, size_t row, size_t rows, size_t column, size_t n, float *c)
-{
-    if (n == NR && g->c_row_stride == NR && !g->residual) { /* a tile of a panel is one run of floats */
-        activate(g->act, rows * NR, c);
-        return;
-    }
-    for (size_t r = row; r < row + rows; r++, c += g->c_row_stride) {
-        activate(g->act, n, c);
-        if (!g->residual)
-            continue;
-        const float *residual = g->residual + r * g->residual_stride + column;
-        size_t i = 0;
-        for (; i + VL <= n; i += VL)
-            v_store(c + i, v_add(v_load(c + i), v_load(residual + i)));
-        for (; i < n; i++)
-            c[i] += residual[i];
-    }
-}
-
 /*
  * One tile of a row-major c whose columns end inside the panel: whole vectors would write past them, so the tile is
  * computed beside and its columns are copied.
@@ -153,7 +131,7 @@ static void edge_tile(const al_gemm *g, tile_function run, size_t rows, size_t r
 /* Rows [begin, end) of one panel over one slice of k. */
 static void panel_slice(const al_gemm *g, size_t begin, size_t end, size_t panel, size_t k_begin, size_t k_end)
 {
-    const float *b = g->b + (panel * g->k + k_begin) * NR;
+    const float *b = (const float *)g->b + (panel * g->k + k_begin) * NR;
     const float *bias = g->bias ? g->bias + panel * NR : NULL;
     const size_t left = g->n - panel * NR, columns = left < NR ? left : NR;
     const bool edge = !g->c_padded && columns % VL != 0;
@@ -188,3 +166,11 @@ static void gemm(const al_gemm *g, size_t row_begin, size_t row_end, size_t pane
                 panel_slice(g, row, end, panel, k, g->k - k < slice ? g->k : k + slice);
     }
 }
+
+static const al_product f32_product = {
+    .name = "f32 " NAME_OF(ISA),
+    .element = AL_F32,
+    .group = 1,
+    .k_multiple = 1,
+    .gemm = gemm,
+};

@@ -24,19 +24,60 @@ typedef struct al_matrix {
     size_t row_stride, panel;
 } al_matrix;
 
-/* c = act(bias + a b) + residual for m rows, k inner and n outer columns. */
+/* The numbers that packed weights are made of. */
+typedef enum al_element { AL_F32, AL_BF16, AL_S16, AL_S8 } al_element;
+
+/*
+ * c = act(bias + a b) + residual for m rows, k inner and n outer columns. a and b are in the form that an al_product
+ * says: see there.
+ */
 typedef struct al_gemm {
     size_t m, n, k;
-    al_matrix a;           /* [m, k] */
-    const float *b;        /* packed: [ceil(n / nr)][k][nr], padded with zeros */
+    al_matrix a;           /* [m, k] in place; only where the product prepares nothing */
+    const void *operand;   /* [m] prepared rows, operand_row(k) bytes each; otherwise */
+    const void *b;         /* packed weights */
+    const float *b_scale;  /* int8: [ceil(n / nr) * nr], what a step of each column's weights is worth */
+    const int32_t *b_sum;  /* int8: [ceil(n / nr) * nr], the sum of each column's weights in such steps */
     const float *bias;     /* [ceil(n / nr) * nr], or NULL: zero */
     align_activation act;  /* ALIGN_ACT_LINEAR: none */
     const float *residual; /* row-major, added after act; NULL: none. */
     size_t residual_stride;
-    float *c; /* [m, n] */
+    float *c; /* [m, n]; overlaps nothing else */
     size_t c_row_stride, c_panel;
     bool c_padded; /* c has room for whole panels: the padding columns of the last one are written too */
 } al_gemm;
+
+/* Rows of f32 numbers that become the operand of a product. */
+typedef struct al_operand {
+    size_t k;
+    al_matrix x;        /* [rows, k] */
+    const float *gates; /* [k]: factors of the columns; NULL: ones */
+    void *rows;         /* out: operand_row(k) bytes a row, 64-byte aligned; none of them is left unwritten */
+} al_operand;
+
+/*
+ * One way to multiply activations by weights.
+ *
+ * Weights are packed as [ceil(n / nr)][ceil(k to a multiple of k_multiple) / group][nr][group] elements: the `group`
+ * neighbours along k that one lane of a dot instruction adds up lie together. Padding is zero. bf16 weights are rounded
+ * to nearest even; int8 weights are symmetric steps -127..127, one step size a column.
+ *
+ * Activations are either read in place (prepare NULL) or prepared, once for all panels, into rows that only this
+ * product understands: rounded to bf16; or, for int8, quantised with a step and a zero of each row's own (u8 steps over
+ * the range of the row and 0, as ONNX's DynamicQuantizeLinear does for a whole tensor); or split into parts. What a row
+ * becomes does not depend on the other rows. A row with a NaN or an infinity gives rows that are not finite.
+ */
+typedef struct al_product {
+    const char *name; /* for people */
+    al_element element;
+    size_t group, k_multiple;
+    size_t (*operand_row)(size_t k); /* bytes, a multiple of 64 */
+    void (*prepare)(const al_operand *o, size_t row_begin, size_t row_end);
+
+    /* Rows [row_begin, row_end) of panels [panel_begin, panel_end) of c. The order in which an element is summed over k
+     * does not depend on the ranges. */
+    void (*gemm)(const al_gemm *g, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end);
+} al_product;
 
 /*
  * A depthwise convolution of one panel of nr channels, its bias (from a folded batch norm) and activation:
@@ -59,8 +100,10 @@ typedef struct al_kernels {
     size_t nr; /* columns of a panel */
     size_t mr; /* rows of a tile: hand out rows in multiples of this */
 
-    /* Rows [row_begin, row_end) of panels [panel_begin, panel_end) of c. Every element is summed over k in ascending
-     * order, whatever the ranges. */
+    const al_product *products[ALIGN_PRECISION_COUNT]; /* the best of each precision */
+
+    /* The plain f32 product: element AL_F32, group 1, k_multiple 1, a in place. Every element is summed over k in
+     * ascending order. Matrices that are needed once are not worth preparing for another. */
     void (*gemm)(const al_gemm *g, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end);
 
     /* Rows [row_begin, row_end) of out. */

@@ -94,7 +94,7 @@ static void gemm(const al_gemm *g, size_t row_begin, size_t row_end, size_t pane
                 sum[j] = g->bias ? g->bias[p * NR + j] : 0.0f;
             for (size_t k = 0; k < g->k; k++) {
                 const float a = g->a.data[k / NR * g->a.panel + i * g->a.row_stride + k % NR];
-                const float *b = g->b + (p * g->k + k) * NR;
+                const float *b = (const float *)g->b + (p * g->k + k) * NR;
                 for (size_t j = 0; j < NR; j++)
                     sum[j] += a * b[j];
             }
@@ -203,10 +203,19 @@ static void column_max(size_t rows, size_t n, size_t row_stride, const float *x,
         }
 }
 
+static const al_product f32_product = {
+    .name = "f32 ref",
+    .element = AL_F32,
+    .group = 1,
+    .k_multiple = 1,
+    .gemm = gemm,
+};
+
 const al_kernels al_kernels_ref = {
     .isa = "ref",
     .nr = NR,
     .mr = MR,
+    .products = {[ALIGN_PRECISION_F32] = &f32_product},
     .gemm = gemm,
     .depthwise = depthwise,
     .activate = activate,

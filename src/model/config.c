@@ -56,6 +56,26 @@ align_status align_activation_from_name(align_activation *out, const char *name,
                         "unknown activation \"%s\" (gelu, gelu_new, relu, silu, ...)", name);
 }
 
+static const char *const precisions[ALIGN_PRECISION_COUNT] = {"f32", "bf16", "int8"};
+
+align_status align_precision_from_name(align_precision *out, const char *name, align_error *err)
+{
+    const align_status status = al_need(name, "precision", err);
+    if (status != ALIGN_OK)
+        return status;
+    for (int i = 0; i < ALIGN_PRECISION_COUNT; i++)
+        if (strcmp(precisions[i], name) == 0) {
+            *out = (align_precision)i;
+            return ALIGN_OK;
+        }
+    return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "unknown precision \"%s\" (f32, bf16, int8)", name);
+}
+
+const char *align_precision_name(align_precision precision)
+{
+    return (unsigned)precision < ALIGN_PRECISION_COUNT ? precisions[precision] : "unknown";
+}
+
 /* ---- lists ---- */
 
 align_status align_int_list_set(align_int_list *list, const int64_t *data, size_t count, align_error *err)
