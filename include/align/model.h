@@ -36,10 +36,11 @@ typedef struct align_load_options {
     bool ignore_mismatched_sizes; /* false: a tensor of another shape is an error; true: it is initialised afresh */
     const char *variant;          /* "fp16": model.fp16.safetensors, ... NULL: none */
     uint64_t seed;                /* for tensors that the checkpoint lacks */
+    align_precision precision;    /* weights are rounded while they are loaded; state and saving stay as stored */
 } align_load_options;
 
 /* clang-format off */
-#define ALIGN_LOAD_OPTIONS_INIT { ALIGN_TOWER_BOTH, false, false, NULL, 0 }
+#define ALIGN_LOAD_OPTIONS_INIT { ALIGN_TOWER_BOTH, false, false, NULL, 0, ALIGN_PRECISION_F32 }
 /* clang-format on */
 
 /*
@@ -74,6 +75,7 @@ ALIGN_API align_status align_model_save_pretrained(const align_model *model, con
 /* The config; for a tower alone the other half is at its defaults. Owned by the model. */
 ALIGN_API const align_config *align_model_config(const align_model *model);
 ALIGN_API align_tower align_model_tower(const align_model *model);
+ALIGN_API align_precision align_model_precision(const align_model *model);
 
 /* state_dict(), in the reference's order. Owned by the model. */
 ALIGN_API const align_tensors *align_model_state(const align_model *model);

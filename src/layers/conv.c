@@ -48,17 +48,18 @@ void al_stem_windows(const al_run *run, size_t batch, size_t channels, size_t he
 
 /* ---- depthwise ---- */
 
-void al_depthwise_conv_init(al_depthwise_conv *conv, const al_kernels *k, al_arena *arena, const align_tensor *weight,
+void al_depthwise_conv_init(al_depthwise_conv *conv, const al_packing *packing, const align_tensor *weight,
                             const float *scale, const float *bias)
 {
+    const al_kernels *k = packing->kernels;
     const size_t channels = (size_t)weight->shape[0], kernel = (size_t)weight->shape[2], taps = kernel * kernel;
     const size_t padded = panels_of(k, channels) * k->nr, size = align_dtype_size(weight->dtype);
-    float *w = al_arena_floats(arena, padded * taps), *b = al_arena_floats(arena, padded);
+    float *w = al_arena_floats(packing->arena, padded * taps), *b = al_arena_floats(packing->arena, padded);
     conv->channels = channels;
     conv->kernel = kernel;
     conv->weight = w;
     conv->bias = b;
-    if (!arena->base)
+    if (!al_packing_writes(packing))
         return;
     memset(w, 0, padded * taps * sizeof *w);
     memset(b, 0, padded * sizeof *b);
@@ -94,6 +95,7 @@ typedef struct expand_job {
     size_t window_rows; /* input rows that a band reaches */
     align_activation act;
     const float *x;
+    const char *operand; /* x as the expansion's product wants it; NULL: in place */
     float *y, *means;
     float *scratch; /* of each thread: a window [window_rows * columns, nr], and [nr] for sums */
 } expand_job;
@@ -120,18 +122,16 @@ static void fill_rows(const expand_job *job, size_t p, size_t b, size_t begin, s
     const size_t first = (b * job->rows + begin) * job->columns, pixels = (end - begin) * job->columns, nr = k->nr;
     if (job->expand) {
         const al_linear *l = job->expand;
-        const al_gemm gemm = {.m = pixels,
-                              .n = l->out,
-                              .k = l->in,
-                              .a = {job->x + first * l->in, l->in, nr},
-                              .b = l->weight,
-                              .bias = l->bias,
-                              .act = job->act,
-                              .c = out,
-                              .c_row_stride = nr,
-                              .c_panel = 0, /* whichever panel it is, it goes to the same place */
-                              .c_padded = true};
-        k->gemm(&gemm, 0, pixels, p, p + 1);
+        al_gemm gemm = al_linear_gemm(l);
+        gemm.m = pixels;
+        gemm.a = (al_matrix){job->x + first * l->in, l->in, nr};
+        gemm.operand = job->operand ? job->operand + first * al_linear_operand_row(l) : NULL;
+        gemm.act = job->act;
+        gemm.c = out;
+        gemm.c_row_stride = nr;
+        gemm.c_panel = 0; /* whichever panel it is, it goes to the same place */
+        gemm.c_padded = true;
+        l->weight.product->gemm(&gemm, 0, pixels, p, p + 1);
         return;
     }
     const size_t channels = job->conv->channels, n = channels - p * nr < nr ? channels - p * nr : nr;
@@ -215,7 +215,12 @@ void al_expand_depthwise_forward(const al_run *run, const al_linear *expand, con
                       .y = y,
                       .means = means};
     plan_bands(&job);
-    const size_t mark = al_arena_mark(run->arena);
+    const size_t mark = al_arena_mark(run->arena), pixels = batch * rows * columns;
+    if (expand && !al_linear_reads_in_place(expand)) {
+        char *operand = al_arena_take(run->arena, pixels, al_linear_operand_row(expand));
+        al_linear_prepare(run, expand, pixels, al_rows(run, x, expand->in), NULL, operand);
+        job.operand = operand;
+    }
     job.scratch = al_arena_floats(run->arena, (size_t)al_threads_count(run->threads) * scratch_floats(&job));
     if (!run->dry)
         al_threads_run(run->threads, job.panels * batch, 1, expand_work, &job);
@@ -286,10 +291,11 @@ static void project_with_gated_weights(const al_run *run, const al_linear *l, si
     float *scaled = al_arena_floats(run->arena, panels * nr * l->in);
     for (size_t b = 0; b < batch; b++) {
         if (!run->dry) {
-            scale_job job = {nr, l->in, l->weight, gates + b * width, scaled};
+            scale_job job = {nr, l->in, l->weight.weight, gates + b * width, scaled};
             al_threads_run(run->threads, panels * l->in, 256, scale_work, &job);
         }
-        const al_linear gated = {l->in, l->out, scaled, l->bias};
+        al_linear gated = *l;
+        gated.weight.weight = scaled;
         const al_matrix picture = {x + b * pixels * nr, nr, batch * pixels * nr};
         const size_t at = b * pixels * l->out;
         al_linear_forward(run, &gated, pixels, picture, ALIGN_ACT_LINEAR,
@@ -301,7 +307,13 @@ static void project_with_gated_weights(const al_run *run, const al_linear *l, si
 void al_gated_projection(const al_run *run, const al_linear *l, size_t batch, size_t pixels, float *x,
                          const float *gates, const float *residual, float *y)
 {
-    if (pixels > l->out) {
+    if (!al_linear_reads_in_place(l)) { /* the gates join on the way */
+        const al_gates each = {gates, pixels, panels_of(run->kernels, l->in) * run->kernels->nr};
+        al_linear_forward_gated(run, l, batch * pixels, al_panels(run, x, batch * pixels), each,
+                                al_rows_out(run, y, l->out, residual));
+        return;
+    }
+    if (pixels > l->out && l->weight.product->element == AL_F32) {
         project_with_gated_weights(run, l, batch, pixels, x, gates, residual, y);
         return;
     }

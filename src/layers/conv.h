@@ -28,8 +28,8 @@ typedef struct al_depthwise_conv {
 } al_depthwise_conv;
 
 /* Packs weight [channels, 1, kernel, kernel], channel c multiplied by scale[c], and bias; see al_linear_init. */
-void al_depthwise_conv_init(al_depthwise_conv *conv, const al_kernels *kernels, al_arena *arena,
-                            const align_tensor *weight, const float *scale, const float *bias);
+void al_depthwise_conv_init(al_depthwise_conv *conv, const al_packing *packing, const align_tensor *weight,
+                            const float *scale, const float *bias);
 
 /* Rows (or columns) that come out of n; 0 when the window does not fit. */
 size_t al_depthwise_conv_size(const al_depthwise_conv *conv, size_t n);

@@ -7,74 +7,29 @@
 
 /* ---- packing ---- */
 
-size_t al_packed_size(const al_kernels *k, size_t in, size_t out)
+void al_linear_init(al_linear *l, const al_packing *p, size_t in, size_t out)
 {
-    return (out + k->nr - 1) / k->nr * k->nr * in;
-}
-
-void al_linear_init(al_linear *l, const al_kernels *k, al_arena *arena, size_t in, size_t out)
-{
-    const size_t columns = (out + k->nr - 1) / k->nr * k->nr;
-    float *weight = al_arena_floats(arena, columns * in), *bias = al_arena_floats(arena, columns);
+    const size_t columns = (out + p->kernels->nr - 1) / p->kernels->nr * p->kernels->nr;
+    const al_packed weight = al_packed_new(p, in, out);
+    float *bias = al_arena_floats(p->arena, columns);
     *l = (al_linear){in, out, weight, bias};
-    if (!arena->base)
-        return;
-    memset(bias, 0, columns * sizeof *bias);
-    if (columns != out) /* the last panel is zero beyond the matrix; the others are packed whole */
-        memset(weight + (columns - k->nr) * in, 0, k->nr * in * sizeof *weight);
+    if (al_packing_writes(p))
+        memset(bias, 0, columns * sizeof *bias);
 }
 
-/* Rows are converted a stretch at a time, so that halves need no copy of the whole matrix. */
-#define STRETCH 1024
-
-void al_linear_pack(al_linear *l, const al_kernels *k, const al_arena *arena, size_t first, size_t rows,
-                    const align_tensor *weight, const align_tensor *bias, const float *scale)
+void al_linear_pack(al_linear *l, const al_packing *p, size_t first, size_t rows, const align_tensor *weight,
+                    const align_tensor *bias, const float *scale)
 {
-    if (!arena->base)
-        return;
-    float *packed = (float *)(uintptr_t)l->weight, *packed_bias = (float *)(uintptr_t)l->bias;
-    const size_t size = align_dtype_size(weight->dtype);
-    float stretch[STRETCH];
-    for (size_t r = 0; r < rows; r++) {
-        const char *row = (const char *)weight->data + r * l->in * size;
-        for (size_t i = 0; i < l->in; i += STRETCH) {
-            const size_t n = l->in - i < STRETCH ? l->in - i : STRETCH;
-            al_to_f32(weight->dtype, row + i * size, n, stretch);
-            const size_t column = first + r, nr = k->nr;
-            float *to = packed + (column / nr * l->in + i) * nr + column % nr;
-            for (size_t j = 0; j < n; j++)
-                to[j * nr] = scale ? stretch[j] * scale[r] : stretch[j];
-        }
-    }
-    if (bias)
-        align_tensor_to_f32(bias, packed_bias + first);
+    al_packed_fill(&l->weight, p, l->in, first, rows, weight, scale);
+    if (bias && al_packing_writes(p))
+        align_tensor_to_f32(bias, (float *)(uintptr_t)l->bias + first);
 }
 
-void al_linear_init_packed(al_linear *l, const al_kernels *k, al_arena *arena, const align_tensor *weight,
-                           const align_tensor *bias)
+void al_linear_init_packed(al_linear *l, const al_packing *p, const align_tensor *weight, const align_tensor *bias)
 {
     const size_t out = (size_t)weight->shape[0];
-    al_linear_init(l, k, arena, (size_t)weight->shape[1], out);
-    al_linear_pack(l, k, arena, 0, out, weight, bias, NULL);
-}
-
-void al_pack(const al_kernels *k, const float *matrix, size_t row_stride, size_t in, size_t out, bool transposed,
-             float *packed)
-{
-    const size_t nr = k->nr, panels = (out + nr - 1) / nr;
-    if (out % nr)
-        memset(packed + (panels - 1) * nr * in, 0, nr * in * sizeof *packed);
-    if (!transposed) {
-        for (size_t o = 0; o < out; o++)
-            for (size_t i = 0; i < in; i++)
-                packed[(o / nr * in + i) * nr + o % nr] = matrix[o * row_stride + i];
-        return;
-    }
-    for (size_t p = 0; p < panels; p++)
-        for (size_t i = 0; i < in; i++) {
-            const size_t n = out - p * nr < nr ? out - p * nr : nr;
-            memcpy(packed + (p * in + i) * nr, matrix + i * row_stride + p * nr, n * sizeof *packed);
-        }
+    al_linear_init(l, p, (size_t)weight->shape[1], out);
+    al_linear_pack(l, p, 0, out, weight, bias, NULL);
 }
 
 /* ---- layouts ---- */
@@ -99,12 +54,57 @@ al_linear_output al_panels_out(const al_run *run, float *data, size_t rows)
     return (al_linear_output){data, run->kernels->nr, rows * run->kernels->nr, true, NULL};
 }
 
+/* ---- operands ---- */
+
+bool al_linear_reads_in_place(const al_linear *l)
+{
+    return !l->weight.product->prepare;
+}
+
+size_t al_linear_operand_row(const al_linear *l)
+{
+    return l->weight.product->operand_row(l->in);
+}
+
+typedef struct prepare_job {
+    const al_product *product;
+    const al_operand *operand;
+} prepare_job;
+
+static void prepare_work(void *user, size_t begin, size_t end, int thread)
+{
+    (void)thread;
+    const prepare_job *job = user;
+    job->product->prepare(job->operand, begin, end);
+}
+
+void al_linear_prepare(const al_run *run, const al_linear *l, size_t rows, al_matrix x, const float *gates,
+                       void *operand)
+{
+    if (run->dry)
+        return;
+    const al_operand o = {l->in, x, gates, operand};
+    prepare_job job = {l->weight.product, &o};
+    const size_t grain = (size_t)16 * 1024 / (l->in + 1) + 1;
+    al_threads_run(run->threads, rows, grain, prepare_work, &job);
+}
+
 /* ---- forward ---- */
 
+al_gemm al_linear_gemm(const al_linear *l)
+{
+    return (al_gemm){.n = l->out,
+                     .k = l->in,
+                     .b = l->weight.weight,
+                     .b_scale = l->weight.scale,
+                     .b_sum = l->weight.sum,
+                     .bias = l->bias};
+}
+
 typedef struct gemm_job {
-    const al_kernels *kernels;
     const al_gemm *gemm;
-    size_t row_chunk, row_chunks, panels;
+    void (*run)(const al_gemm *g, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end);
+    size_t row_chunk, panels;
 } gemm_job;
 
 /* One item is one chunk of rows of one panel; panels of the same rows follow each other. */
@@ -116,41 +116,113 @@ static void gemm_work(void *user, size_t begin, size_t end, int thread)
         const size_t chunk = begin / job->panels, panel = begin % job->panels;
         const size_t left = job->panels - panel, panels = end - begin < left ? end - begin : left;
         const size_t row = chunk * job->row_chunk, rows = job->gemm->m - row;
-        job->kernels->gemm(job->gemm, row, row + (rows < job->row_chunk ? rows : job->row_chunk), panel,
-                           panel + panels);
+        job->run(job->gemm, row, row + (rows < job->row_chunk ? rows : job->row_chunk), panel, panel + panels);
         begin += panels;
     }
+}
+
+/* All rows and panels of g, divided among the threads. */
+static void multiply(const al_run *run, const al_gemm *g, gemm_job job)
+{
+    const al_kernels *k = run->kernels;
+    const size_t threads = (size_t)al_threads_count(run->threads);
+    job.gemm = g;
+    job.panels = (g->n + k->nr - 1) / k->nr;
+    if (threads == 1) {
+        job.run(g, 0, g->m, 0, job.panels);
+        return;
+    }
+    /* Chunks of rows large enough to use a panel of weights well, small enough that every thread gets some. */
+    job.row_chunk = (g->m / (4 * threads) + k->mr) / k->mr * k->mr;
+    if (job.row_chunk < 8 * k->mr)
+        job.row_chunk = 8 * k->mr;
+    const size_t items = (g->m + job.row_chunk - 1) / job.row_chunk * job.panels, grain = items / (8 * threads);
+    al_threads_run(run->threads, items, grain ? grain : 1, gemm_work, &job);
+}
+
+/* Bytes of prepared rows at a time, so that they are still in L2 when the last panel reads them. */
+#define OPERAND_BYTES ((size_t)1024 * 1024)
+/* rows that are too few to pay for preparing f32 operands */
+#define FEW_ROWS 8
+
+static al_matrix rows_from(al_matrix x, size_t row)
+{
+    return (al_matrix){x.data + row * x.row_stride, x.row_stride, x.panel};
+}
+
+/* Prepares rows [begin, end) of x, with the gates that each has. */
+static void prepare_rows(const al_run *run, const al_linear *l, size_t begin, size_t end, al_matrix x,
+                         const al_gates *gates, char *operand)
+{
+    const size_t bytes = al_linear_operand_row(l);
+    for (size_t row = begin; row < end;) {
+        size_t next = end;
+        const float *gate = NULL;
+        if (gates) {
+            const size_t picture = row / gates->rows_per_gate, last = (picture + 1) * gates->rows_per_gate;
+            next = last < end ? last : end;
+            gate = gates->data + picture * gates->gate_stride;
+        }
+        al_linear_prepare(run, l, next - row, rows_from(x, row), gate, operand + (row - begin) * bytes);
+        row = next;
+    }
+}
+
+static void forward_prepared(const al_run *run, const al_linear *l, al_matrix x, const al_gates *gates,
+                             const al_gemm *g)
+{
+    const size_t bytes = al_linear_operand_row(l), mark = al_arena_mark(run->arena);
+    size_t block = OPERAND_BYTES / bytes / run->kernels->mr * run->kernels->mr;
+    if (block < 16 * run->kernels->mr)
+        block = 16 * run->kernels->mr;
+    if (block > g->m)
+        block = g->m;
+    char *operand = al_arena_take(run->arena, block, bytes);
+    for (size_t row = 0; row < g->m && !run->dry; row += block) {
+        al_gemm part = *g;
+        part.m = g->m - row < block ? g->m - row : block;
+        part.operand = operand;
+        part.c += row * g->c_row_stride;
+        part.residual = g->residual ? g->residual + row * g->residual_stride : NULL;
+        prepare_rows(run, l, row, row + part.m, x, gates, operand);
+        multiply(run, &part, (gemm_job){.run = l->weight.product->gemm});
+    }
+    al_arena_release(run->arena, mark);
+}
+
+static al_gemm gemm_of(const al_linear *l, size_t rows, al_matrix x, align_activation act, al_linear_output y)
+{
+    al_gemm g = al_linear_gemm(l);
+    g.m = rows;
+    g.a = x;
+    g.act = act;
+    g.residual = y.residual;
+    g.residual_stride = l->out;
+    g.c = y.data;
+    g.c_row_stride = y.row_stride;
+    g.c_panel = y.panel;
+    g.c_padded = y.padded;
+    return g;
 }
 
 void al_linear_forward(const al_run *run, const al_linear *l, size_t rows, al_matrix x, align_activation act,
                        al_linear_output y)
 {
-    if (run->dry || rows == 0)
+    const al_gemm g = gemm_of(l, rows, x, act, y);
+    const al_product *product = l->weight.product;
+    if (rows == 0)
         return;
-    const al_kernels *k = run->kernels;
-    const al_gemm gemm = {.m = rows,
-                          .n = l->out,
-                          .k = l->in,
-                          .a = x,
-                          .b = l->weight,
-                          .bias = l->bias,
-                          .act = act,
-                          .residual = y.residual,
-                          .residual_stride = l->out,
-                          .c = y.data,
-                          .c_row_stride = y.row_stride,
-                          .c_panel = y.panel,
-                          .c_padded = y.padded};
-    const size_t panels = (l->out + k->nr - 1) / k->nr, threads = (size_t)al_threads_count(run->threads);
-    if (threads == 1) {
-        k->gemm(&gemm, 0, rows, 0, panels);
+    if (!product->prepare || (product->element == AL_F32 && rows <= FEW_ROWS)) {
+        if (!run->dry)
+            multiply(run, &g, (gemm_job){.run = product->prepare ? run->kernels->gemm : product->gemm});
         return;
     }
-    /* Chunks of rows large enough to use a panel of weights well, small enough that every thread gets some. */
-    size_t chunk = (rows / (4 * threads) + k->mr) / k->mr * k->mr;
-    if (chunk < 8 * k->mr)
-        chunk = 8 * k->mr;
-    gemm_job job = {k, &gemm, chunk, (rows + chunk - 1) / chunk, panels};
-    const size_t items = job.row_chunks * panels, grain = items / (8 * threads);
-    al_threads_run(run->threads, items, grain ? grain : 1, gemm_work, &job);
+    forward_prepared(run, l, x, NULL, &g);
+}
+
+void al_linear_forward_gated(const al_run *run, const al_linear *l, size_t rows, al_matrix x, al_gates gates,
+                             al_linear_output y)
+{
+    const al_gemm g = gemm_of(l, rows, x, ALIGN_ACT_LINEAR, y);
+    forward_prepared(run, l, x, &gates, &g);
 }

@@ -5,13 +5,13 @@
 
 #include <math.h>
 
-void al_layer_norm_init(al_layer_norm *norm, al_arena *arena, float eps, const align_tensor *weight,
+void al_layer_norm_init(al_layer_norm *norm, const al_packing *packing, float eps, const align_tensor *weight,
                         const align_tensor *bias)
 {
     const size_t n = (size_t)weight->shape[0];
-    float *w = al_arena_floats(arena, n), *b = al_arena_floats(arena, n);
+    float *w = al_arena_floats(packing->arena, n), *b = al_arena_floats(packing->arena, n);
     *norm = (al_layer_norm){n, eps, w, b};
-    if (!arena->base)
+    if (!al_packing_writes(packing))
         return;
     align_tensor_to_f32(weight, w);
     align_tensor_to_f32(bias, b);

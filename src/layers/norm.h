@@ -1,9 +1,8 @@
 #ifndef AL_NORM_H
 #define AL_NORM_H
 /* norm.h: layer norm over the rows of a matrix, and the folding of a batch norm with frozen statistics. */
+#include "layers/packing.h"
 #include "layers/run.h"
-
-#include <align/tensor.h>
 
 typedef struct al_layer_norm {
     size_t n;
@@ -11,8 +10,8 @@ typedef struct al_layer_norm {
     const float *weight, *bias; /* [n] */
 } al_layer_norm;
 
-/* Takes room from arena and, unless it only measures, copies weight and bias there as f32. */
-void al_layer_norm_init(al_layer_norm *norm, al_arena *arena, float eps, const align_tensor *weight,
+/* Takes room for weight and bias and copies them there as f32. */
+void al_layer_norm_init(al_layer_norm *norm, const al_packing *packing, float eps, const align_tensor *weight,
                         const align_tensor *bias);
 
 /* x [rows, n] -> y [rows, n]; y may be x. */

@@ -238,9 +238,10 @@ static align_status make_towers(align_model *model, align_error *err)
 {
     align_status status = ALIGN_OK;
     if (model->tower != ALIGN_TOWER_VISION)
-        TRY(al_text_tower_new(&model->text, &model->config.text_config, &model->params, err));
+        TRY(al_text_tower_new(&model->text, &model->config.text_config, &model->params, model->precision, err));
     if (model->tower != ALIGN_TOWER_TEXT)
-        TRY(al_vision_tower_new(&model->vision, &model->config.vision_config, &model->params.vision, err));
+        TRY(al_vision_tower_new(&model->vision, &model->config.vision_config, &model->params.vision, model->precision,
+                                err));
 done:
     return status;
 }
@@ -260,7 +261,10 @@ align_status al_model_new(align_model **out, const al_model_source *source, cons
         goto done;
     }
     model->tower = options->tower;
+    model->precision = options->precision;
     model->temperature = 1.0f;
+    if ((unsigned)options->precision >= ALIGN_PRECISION_COUNT)
+        FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT, "precision: %d is none", (int)options->precision);
     TRY(validate(source->config, options->tower, err));
     TRY(align_config_copy(&model->config, source->config, err));
     TRY(al_params_init(&model->params, &model->config, model->tower, options->no_pooler, err));

@@ -18,6 +18,11 @@ align_tower align_model_tower(const align_model *model)
     return model->tower;
 }
 
+align_precision align_model_precision(const align_model *model)
+{
+    return model->precision;
+}
+
 const align_tensors *align_model_state(const align_model *model)
 {
     return model->state;

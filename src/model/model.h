@@ -12,6 +12,7 @@ typedef struct al_vision_tower al_vision_tower;
 struct align_model {
     align_config config;
     align_tower tower;
+    align_precision precision;
     align_tensors *checkpoint; /* the files state points into; NULL when there are none */
     align_tensors *state;      /* state_dict in the reference's order */
     al_model_params params;    /* views of state */
@@ -24,9 +25,9 @@ struct align_model {
 /* text.c, vision.c: prepare a tower; params must outlive it (embedding tables are read in place). _free(NULL) is fine.
  */
 align_status al_text_tower_new(al_text_tower **out, const align_text_config *config, const al_model_params *params,
-                               align_error *err);
+                               align_precision precision, align_error *err);
 void al_text_tower_free(al_text_tower *tower);
 align_status al_vision_tower_new(al_vision_tower **out, const align_vision_config *config,
-                                 const al_vision_params *params, align_error *err);
+                                 const al_vision_params *params, align_precision precision, align_error *err);
 void al_vision_tower_free(al_vision_tower *tower);
 #endif

@@ -290,35 +290,29 @@ size_t al_text_heads(const al_text_tower *t, size_t layer)
 
 /* ---- preparing ---- */
 
-static void pack_linear(al_text_tower *t, al_linear *linear, const al_linear_params *p)
-{
-    al_linear_init_packed(linear, t->kernels, &t->weights, &p->weight, &p->bias);
-}
-
-static void pack_layer(al_text_tower *t, text_layer *layer, const al_text_layer_params *p, float eps, size_t head_size,
-                       al_positions positions)
+static void pack_layer(const al_packing *packing, text_layer *layer, const al_text_layer_params *p, float eps,
+                       size_t head_size, al_positions positions)
 {
     const al_attention_params *at = &p->attention;
     const al_linear_params *const parts[] = {&at->query, &at->key, &at->value};
-    const size_t rows = (size_t)at->query.weight.shape[0];
-    al_linear_init(&layer->query_key_value, t->kernels, &t->weights, t->hidden_size, 3 * rows);
+    const size_t rows = (size_t)at->query.weight.shape[0], hidden_size = (size_t)at->query.weight.shape[1];
+    al_linear_init(&layer->query_key_value, packing, hidden_size, 3 * rows);
     for (size_t i = 0; i < 3; i++)
-        al_linear_pack(&layer->query_key_value, t->kernels, &t->weights, i * rows, rows, &parts[i]->weight,
-                       &parts[i]->bias, NULL);
+        al_linear_pack(&layer->query_key_value, packing, i * rows, rows, &parts[i]->weight, &parts[i]->bias, NULL);
     layer->attention = (al_attention){(size_t)p->heads, head_size, positions, NULL, 0};
     if (positions != AL_POSITIONS_NONE) {
         const size_t n = (size_t)at->distance_embedding.shape[0];
-        float *distance = al_arena_floats(&t->weights, n * head_size);
-        if (t->weights.base)
+        float *distance = al_arena_floats(packing->arena, n * head_size);
+        if (al_packing_writes(packing))
             align_tensor_to_f32(&at->distance_embedding, distance);
         layer->attention.distance = distance;
         layer->attention.max_positions = (n + 1) / 2;
     }
-    pack_linear(t, &layer->attention_output, &at->output);
-    al_layer_norm_init(&layer->attention_norm, &t->weights, eps, &at->output_norm.weight, &at->output_norm.bias);
-    pack_linear(t, &layer->intermediate, &p->intermediate);
-    pack_linear(t, &layer->output, &p->output);
-    al_layer_norm_init(&layer->output_norm, &t->weights, eps, &p->output_norm.weight, &p->output_norm.bias);
+    al_linear_init_packed(&layer->attention_output, packing, &at->output.weight, &at->output.bias);
+    al_layer_norm_init(&layer->attention_norm, packing, eps, &at->output_norm.weight, &at->output_norm.bias);
+    al_linear_init_packed(&layer->intermediate, packing, &p->intermediate.weight, &p->intermediate.bias);
+    al_linear_init_packed(&layer->output, packing, &p->output.weight, &p->output.bias);
+    al_layer_norm_init(&layer->output_norm, packing, eps, &p->output_norm.weight, &p->output_norm.bias);
 }
 
 static al_positions positions_of(const align_text_config *config)
@@ -328,24 +322,36 @@ static al_positions positions_of(const align_text_config *config)
     return strcmp(config->position_embedding_type, "relative_key_query") ? AL_POSITIONS_NONE : AL_POSITIONS_KEY_QUERY;
 }
 
-/* Everything that is packed, in the order in which a forward pass reads it. */
-static void pack_tower(al_text_tower *t, const align_text_config *config, const al_model_params *params)
+typedef struct text_source {
+    al_text_tower *tower;
+    const align_text_config *config;
+    const al_model_params *params;
+} text_source;
+
+/* Everything that is packed, in the order in which a forward pass reads it. The last matrices, whose errors nothing
+ * evens out any more, are f32 in every precision. */
+static void pack_tower(void *user, const al_packing *packing)
 {
-    const al_text_params *p = &params->text;
+    const text_source *source = user;
+    const align_text_config *config = source->config;
+    const al_text_params *p = &source->params->text;
+    al_text_tower *t = source->tower;
     const float eps = (float)config->layer_norm_eps;
     const size_t head_size = (size_t)(config->hidden_size / config->num_attention_heads);
-    const al_positions positions = positions_of(config);
-    al_layer_norm_init(&t->embeddings_norm, &t->weights, eps, &p->embeddings_norm.weight, &p->embeddings_norm.bias);
+    al_packing last = *packing;
+    last.precision = ALIGN_PRECISION_F32;
+    al_layer_norm_init(&t->embeddings_norm, packing, eps, &p->embeddings_norm.weight, &p->embeddings_norm.bias);
     for (size_t i = 0; i < t->n_layers; i++)
-        pack_layer(t, &t->layers[i], &p->layers[i], eps, head_size, positions);
+        pack_layer(packing, &t->layers[i], &p->layers[i], eps, head_size, positions_of(config));
     if (t->has_pooler)
-        pack_linear(t, &t->pooler, &p->pooler);
-    if (params->tower == ALIGN_TOWER_BOTH)
-        pack_linear(t, &t->projection, &params->text_projection);
+        al_linear_init_packed(&t->pooler, &last, &p->pooler.weight, &p->pooler.bias);
+    if (source->params->tower == ALIGN_TOWER_BOTH)
+        al_linear_init_packed(&t->projection, &last, &source->params->text_projection.weight,
+                              &source->params->text_projection.bias);
 }
 
 align_status al_text_tower_new(al_text_tower **out, const align_text_config *config, const al_model_params *params,
-                               align_error *err)
+                               align_precision precision, align_error *err)
 {
     align_status status = ALIGN_OK;
     *out = NULL;
@@ -370,10 +376,9 @@ align_status al_text_tower_new(al_text_tower **out, const align_text_config *con
         status = al_error_no_memory(err, t->n_layers * sizeof *t->layers);
         goto done;
     }
-    const al_arena_rehearsal rehearsal = al_arena_rehearse(&t->weights);
-    pack_tower(t, config, params);
-    TRY(al_arena_reserve(&t->weights, rehearsal, 0, err));
-    pack_tower(t, config, params);
+    text_source source = {t, config, params};
+    al_packing packing = {t->kernels, &t->weights, precision, false};
+    TRY(al_packing_run(&packing, pack_tower, &source, err));
     *out = t;
     t = NULL;
 done:

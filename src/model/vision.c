@@ -148,63 +148,75 @@ al_vision_shape al_vision_shape_after(const al_vision_tower *t, size_t i, size_t
 
 /* Packs a convolution whose window is one pixel (or was unrolled into a row), with the batch norm after it folded in.
  */
-static void pack_conv_norm(al_vision_tower *t, al_linear *conv, const align_tensor *weight,
+static void pack_conv_norm(const al_packing *packing, al_linear *conv, const align_tensor *weight,
                            const al_batch_norm_params *norm, double eps)
 {
     const size_t out = (size_t)weight->shape[0];
     const size_t in = (size_t)(align_tensor_elements(weight) / weight->shape[0]);
-    al_linear_init(conv, t->kernels, &t->weights, in, out);
+    al_linear_init(conv, packing, in, out);
     /* scale and shift are needed only while packing: they are taken after the weights and given back */
-    const size_t packed = al_arena_mark(&t->weights);
-    float *scale = al_arena_floats(&t->weights, out), *shift = al_arena_floats(&t->weights, out);
-    if (t->weights.base) {
+    const size_t packed = al_arena_mark(packing->arena);
+    float *scale = al_arena_floats(packing->arena, out), *shift = al_arena_floats(packing->arena, out);
+    if (al_packing_writes(packing)) {
         al_batch_norm_fold(eps, &norm->weight, &norm->bias, &norm->running_mean, &norm->running_var, scale, shift);
         const align_tensor bias = align_tensor_view(ALIGN_F32, 1, &weight->shape[0], shift);
-        al_linear_pack(conv, t->kernels, &t->weights, 0, out, weight, &bias, scale);
+        al_linear_pack(conv, packing, 0, out, weight, &bias, scale);
     }
-    al_arena_release(&t->weights, packed);
+    al_arena_release(packing->arena, packed);
 }
 
-static void pack_depthwise_norm(al_vision_tower *t, al_depthwise_conv *conv, const align_tensor *weight,
+static void pack_depthwise_norm(const al_packing *packing, al_depthwise_conv *conv, const align_tensor *weight,
                                 const al_batch_norm_params *norm, double eps)
 {
     /* here scale and shift come first, since init packs at once; they stay, a few kilobytes */
     const size_t channels = (size_t)weight->shape[0];
-    float *scale = al_arena_floats(&t->weights, channels), *shift = al_arena_floats(&t->weights, channels);
-    if (t->weights.base)
+    float *scale = al_arena_floats(packing->arena, channels), *shift = al_arena_floats(packing->arena, channels);
+    if (al_packing_writes(packing))
         al_batch_norm_fold(eps, &norm->weight, &norm->bias, &norm->running_mean, &norm->running_var, scale, shift);
-    al_depthwise_conv_init(conv, t->kernels, &t->weights, weight, scale, shift);
+    al_depthwise_conv_init(conv, packing, weight, scale, shift);
 }
 
-static void pack_biased(al_vision_tower *t, al_linear *conv, const al_linear_params *p)
+static void pack_block(const al_packing *packing, mbconv *m, const al_vision_block_params *p, double eps)
 {
-    al_linear_init_packed(conv, t->kernels, &t->weights, &p->weight, &p->bias);
+    /* a gate multiplies a whole channel: its error is everywhere */
+    al_packing gates = *packing;
+    if (gates.precision == ALIGN_PRECISION_INT8)
+        gates.precision = ALIGN_PRECISION_BF16;
+    m->expands = p->expand;
+    m->residual = p->residual;
+    if (p->expand)
+        pack_conv_norm(packing, &m->expand, &p->expand_conv, &p->expand_norm, eps);
+    pack_depthwise_norm(packing, &m->depthwise, &p->depthwise, &p->depthwise_norm, eps);
+    const al_vision_padding padding = al_vision_block_padding(p);
+    m->depthwise.stride = (size_t)p->stride;
+    m->depthwise.before = (ptrdiff_t)padding.before;
+    m->depthwise.after = (ptrdiff_t)padding.after;
+    al_linear_init_packed(&m->squeeze_excite.reduce, &gates, &p->squeeze_reduce.weight, &p->squeeze_reduce.bias);
+    al_linear_init_packed(&m->squeeze_excite.expand, &gates, &p->squeeze_expand.weight, &p->squeeze_expand.bias);
+    pack_conv_norm(packing, &m->project, &p->project, &p->project_norm, eps);
 }
 
-static void pack_tower(al_vision_tower *t, const align_vision_config *config, const al_vision_params *params)
+typedef struct vision_source {
+    al_vision_tower *tower;
+    const align_vision_config *config;
+    const al_vision_params *params;
+} vision_source;
+
+/* Everything that is packed, in the order in which a forward pass reads it. The stem reads pixels: f32 in every
+ * precision. */
+static void pack_tower(void *user, const al_packing *packing)
 {
-    const double eps = config->batch_norm_eps;
-    pack_conv_norm(t, &t->stem, &params->convolution, &params->stem_norm, eps);
-    for (size_t i = 0; i < t->n_blocks; i++) {
-        const al_vision_block_params *p = &params->blocks[i];
-        mbconv *m = &t->blocks[i];
-        m->expands = p->expand;
-        m->residual = p->residual;
-        if (p->expand)
-            pack_conv_norm(t, &m->expand, &p->expand_conv, &p->expand_norm, eps);
-        pack_depthwise_norm(t, &m->depthwise, &p->depthwise, &p->depthwise_norm, eps);
-        const al_vision_padding padding = al_vision_block_padding(p);
-        m->depthwise.stride = (size_t)p->stride;
-        m->depthwise.before = (ptrdiff_t)padding.before;
-        m->depthwise.after = (ptrdiff_t)padding.after;
-        pack_biased(t, &m->squeeze_excite.reduce, &p->squeeze_reduce);
-        pack_biased(t, &m->squeeze_excite.expand, &p->squeeze_expand);
-        pack_conv_norm(t, &m->project, &p->project, &p->project_norm, eps);
-    }
+    const vision_source *source = user;
+    const double eps = source->config->batch_norm_eps;
+    al_packing stem = *packing;
+    stem.precision = ALIGN_PRECISION_F32;
+    pack_conv_norm(&stem, &source->tower->stem, &source->params->convolution, &source->params->stem_norm, eps);
+    for (size_t i = 0; i < source->tower->n_blocks; i++)
+        pack_block(packing, &source->tower->blocks[i], &source->params->blocks[i], eps);
 }
 
 align_status al_vision_tower_new(al_vision_tower **out, const align_vision_config *config,
-                                 const al_vision_params *params, align_error *err)
+                                 const al_vision_params *params, align_precision precision, align_error *err)
 {
     align_status status = ALIGN_OK;
     *out = NULL;
@@ -223,10 +235,9 @@ align_status al_vision_tower_new(al_vision_tower **out, const align_vision_confi
         status = al_error_no_memory(err, t->n_blocks * sizeof *t->blocks);
         goto done;
     }
-    const al_arena_rehearsal rehearsal = al_arena_rehearse(&t->weights);
-    pack_tower(t, config, params);
-    TRY(al_arena_reserve(&t->weights, rehearsal, 0, err));
-    pack_tower(t, config, params);
+    vision_source source = {t, config, params};
+    al_packing packing = {t->kernels, &t->weights, precision, false};
+    TRY(al_packing_run(&packing, pack_tower, &source, err));
     *out = t;
     t = NULL;
 done:

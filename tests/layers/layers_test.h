@@ -2,6 +2,7 @@
 #ifndef LAYERS_TEST_H
 #define LAYERS_TEST_H
 #include "kernels/kernels_test.h"
+#include "layers/packing.h"
 #include "layers/run.h"
 
 #include <string.h>
@@ -28,15 +29,11 @@ static inline void run_step(int threads, step_function step, void *user)
 }
 
 /* Packs by `pack` into an arena of its own: the caller frees it with al_arena_done. */
-typedef void (*pack_function)(al_arena *arena, void *user);
-
-static inline al_arena packed(pack_function pack, void *user)
+static inline al_arena packed(al_pack_function pack, void *user)
 {
     al_arena arena = {0};
-    const al_arena_rehearsal kept = al_arena_rehearse(&arena);
-    pack(&arena, user);
-    assert_int_equal(al_arena_reserve(&arena, kept, 0, NULL), ALIGN_OK);
-    pack(&arena, user);
+    al_packing packing = {al_kernels_get(), &arena, ALIGN_PRECISION_F32, false};
+    assert_int_equal(al_packing_run(&packing, pack, user, NULL), ALIGN_OK);
     return arena;
 }
 #endif

@@ -22,14 +22,14 @@ static align_tensor matrix(const float *data, size_t rows, size_t columns)
     return align_tensor_view(ALIGN_F32, 2, shape, data);
 }
 
-static void pack_matrix(al_linear *l, al_arena *arena, const float *data, size_t out, size_t in)
+static void pack_matrix(al_linear *l, const al_packing *packing, const float *data, size_t out, size_t in)
 {
     const align_tensor weight = matrix(data, out, in);
-    al_linear_init(l, al_kernels_get(), arena, in, out);
-    al_linear_pack(l, al_kernels_get(), arena, 0, out, &weight, NULL, NULL);
+    al_linear_init(l, packing, in, out);
+    al_linear_pack(l, packing, 0, out, &weight, NULL, NULL);
 }
 
-static void pack(al_arena *arena, void *user)
+static void pack(void *user, const al_packing *packing)
 {
     problem *p = user;
     const int64_t k = 3, shape[] = {(int64_t)p->channels, 1, k, k};
@@ -37,12 +37,12 @@ static void pack(al_arena *arena, void *user)
     p->conv.stride = p->stride;
     p->conv.before = p->before;
     p->conv.after = 1;
-    al_depthwise_conv_init(&p->conv, al_kernels_get(), arena, &weight, p->scale, p->bias);
+    al_depthwise_conv_init(&p->conv, packing, &weight, p->scale, p->bias);
     if (p->in)
-        pack_matrix(&p->expansion, arena, p->inflate, p->channels, p->in);
-    pack_matrix(&p->se.reduce, arena, p->reduce, p->squeezed, p->channels);
-    pack_matrix(&p->se.expand, arena, p->expand, p->channels, p->squeezed);
-    pack_matrix(&p->projection, arena, p->project, p->out, p->channels);
+        pack_matrix(&p->expansion, packing, p->inflate, p->channels, p->in);
+    pack_matrix(&p->se.reduce, packing, p->reduce, p->squeezed, p->channels);
+    pack_matrix(&p->se.expand, packing, p->expand, p->channels, p->squeezed);
+    pack_matrix(&p->projection, packing, p->project, p->out, p->channels);
 }
 
 /* What an MBConv block does. */

@@ -12,11 +12,10 @@ typedef struct problem {
     al_linear linear;
 } problem;
 
-static void pack(al_arena *arena, void *user)
+static void pack(void *user, const al_packing *packing)
 {
     problem *p = user;
-    const al_kernels *k = al_kernels_get();
-    al_linear_init(&p->linear, k, arena, p->in, p->out);
+    al_linear_init(&p->linear, packing, p->in, p->out);
     /* in two parts, as query, key and value are */
     const size_t first = p->out / 3;
     for (size_t part = 0; part < 2; part++) {
@@ -26,7 +25,7 @@ static void pack(al_arena *arena, void *user)
             p->dtype == ALIGN_F32 ? (void *)(p->weight + begin * p->in) : (void *)(p->halves + begin * p->in);
         const align_tensor weight = align_tensor_view(p->dtype, 2, shape, data);
         const align_tensor bias = align_tensor_view(ALIGN_F32, 1, shape, p->bias + begin);
-        al_linear_pack(&p->linear, k, arena, begin, rows, &weight, &bias, p->scale + begin);
+        al_linear_pack(&p->linear, packing, begin, rows, &weight, &bias, p->scale + begin);
     }
 }
 

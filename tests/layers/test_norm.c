@@ -13,10 +13,10 @@ typedef struct problem {
     float *x, *y;
 } problem;
 
-static void pack(al_arena *arena, void *user)
+static void pack(void *user, const al_packing *packing)
 {
     problem *p = user;
-    al_layer_norm_init(&p->norm, arena, 1e-6f, &p->weight, &p->bias);
+    al_layer_norm_init(&p->norm, packing, 1e-6f, &p->weight, &p->bias);
 }
 
 static void norm_step(const al_run *run, void *user)

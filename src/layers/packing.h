@@ -1,0 +1,56 @@
+#ifndef AL_PACKING_H
+#define AL_PACKING_H
+/*
+ * packing.h: where a layer's weights go while a model is prepared.
+ *
+ * A tower takes room from one arena for everything it reads in a forward pass, in the order in which it reads it. It
+ * does so two or three times with the same text: dry, to learn how much (base/arena.h); to fill it; or, when the arena
+ * is a file that was filled before, only to find everything again.
+ */
+#include "base/arena.h"
+#include "kernels/kernels.h"
+
+#include <align/tensor.h>
+
+typedef struct al_packing {
+    const al_kernels *kernels;
+    al_arena *arena;
+    align_precision precision; /* of matrices; biases, norms and depthwise weights are f32 */
+    bool filled;               /* the arena's contents are there already */
+} al_packing;
+
+/* Whether what was taken from the arena is to be written. */
+bool al_packing_writes(const al_packing *packing);
+
+/*
+ * Runs pack twice: dry, then over an arena that it got for what the first run took. packing says the kernels, the arena
+ * (empty) and the precision; pack is called with it. Errors: OUT_OF_MEMORY; UNSUPPORTED for a precision that these
+ * kernels have no product for.
+ */
+typedef void (*al_pack_function)(void *user, const al_packing *packing);
+align_status al_packing_run(al_packing *packing, al_pack_function pack, void *user, align_error *err);
+
+/* A matrix in the form a product reads. */
+typedef struct al_packed {
+    const al_product *product;
+    const void *weight;
+    const float *scale; /* int8: see al_gemm; NULL otherwise */
+    const int32_t *sum;
+} al_packed;
+
+/* Takes room for [out, in] and, where it writes, zeroes what no row will fill. */
+al_packed al_packed_new(const al_packing *packing, size_t in, size_t out);
+
+/* Writes weight [rows, in, ...] of any float dtype as output columns first .. first + rows - 1, row r multiplied by
+ * scale[r] (NULL: 1). Only where packing writes. */
+void al_packed_fill(const al_packed *packed, const al_packing *packing, size_t in, size_t first, size_t rows,
+                    const align_tensor *weight, const float *scale);
+
+/* Packs a row-major f32 matrix for kernels->gemm: out rows of in floats, or (transposed) in rows of out, row_stride
+ * apart. */
+void al_pack(const al_kernels *kernels, const float *matrix, size_t row_stride, size_t in, size_t out, bool transposed,
+             float *packed);
+
+/* Floats that it takes. */
+size_t al_packed_size(const al_kernels *kernels, size_t in, size_t out);
+#endif
