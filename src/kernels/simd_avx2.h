@@ -61,9 +61,9 @@ static inline vf v_abs(vf a)
 {
     return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
 }
-static inline vf v_round(vf a)
+static inline vf v_clamp(vf a, float bound)
 {
-    return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    return v_max(v_set(-bound), v_min(v_set(bound), a));
 }
 
 static inline vf v_where_less(vf a, vf b, vf x, vf y)
@@ -71,19 +71,9 @@ static inline vf v_where_less(vf a, vf b, vf x, vf y)
     return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
 }
 
-/* In two steps, each a normal power of two, so that subnormal results round once. */
-static inline vf v_scale(vf a, vf n)
+static inline vf v_bits_to_exponent(vf a)
 {
-    const __m256i whole = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(whole, 1);
-    const __m256i rest = _mm256_sub_epi32(whole, half), bias = _mm256_set1_epi32(127);
-    const vf p = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23));
-    const vf q = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
-    return v_mul(v_mul(a, p), q);
-}
-
-static inline vf v_reciprocal(vf a)
-{
-    return v_div(v_set(1.0f), a);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a), 23));
 }
 
 static inline float v_sum(vf v)

@@ -66,9 +66,11 @@ static inline vf v_abs(vf a)
 {
     return _mm512_abs_ps(a);
 }
-static inline vf v_round(vf a)
+
+/* a held to [-bound, bound]; of NaN one of the bounds, or NaN */
+static inline vf v_clamp(vf a, float bound)
 {
-    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    return _mm512_range_ps(a, v_set(bound), 2); /* the smaller magnitude, the sign of a */
 }
 
 /* a < b ? x : y */
@@ -77,17 +79,10 @@ static inline vf v_where_less(vf a, vf b, vf x, vf y)
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x);
 }
 
-/* a 2^n for whole n, also where the result is subnormal or infinite */
-static inline vf v_scale(vf a, vf n)
+/* the lowest 9 bits of a, shifted to be the sign and exponent of a float */
+static inline vf v_bits_to_exponent(vf a)
 {
-    return _mm512_scalef_ps(a, n);
-}
-
-/* 1 / a for normal a whose reciprocal is normal, within 1 ulp */
-static inline vf v_reciprocal(vf a)
-{
-    const vf r = _mm512_rcp14_ps(a);
-    return v_fma(r, v_fnma(a, r, v_set(1.0f)), r);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a), 23));
 }
 
 static inline float v_sum(vf v)

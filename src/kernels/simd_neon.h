@@ -63,9 +63,9 @@ static inline vf v_abs(vf a)
 {
     return vabsq_f32(a);
 }
-static inline vf v_round(vf a)
+static inline vf v_clamp(vf a, float bound)
 {
-    return vrndnq_f32(a);
+    return v_max(v_set(-bound), v_min(v_set(bound), a));
 }
 
 static inline vf v_where_less(vf a, vf b, vf x, vf y)
@@ -73,19 +73,11 @@ static inline vf v_where_less(vf a, vf b, vf x, vf y)
     return vbslq_f32(vcltq_f32(a, b), x, y);
 }
 
-/* In two steps, each a normal power of two, so that subnormal results round once. */
-static inline vf v_scale(vf a, vf n)
+static inline vf v_bits_to_exponent(vf a)
 {
-    const int32x4_t whole = vcvtnq_s32_f32(n), half = vshrq_n_s32(whole, 1), bias = vdupq_n_s32(127);
-    const vf p = vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(half, bias), 23));
-    const vf q = vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vsubq_s32(whole, half), bias), 23));
-    return v_mul(v_mul(a, p), q);
+    return vreinterpretq_f32_s32(vshlq_n_s32(vreinterpretq_s32_f32(a), 23));
 }
 
-static inline vf v_reciprocal(vf a)
-{
-    return v_div(v_set(1.0f), a);
-}
 static inline float v_sum(vf v)
 {
     return vaddvq_f32(v);

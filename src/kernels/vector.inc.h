@@ -79,11 +79,11 @@ static void softmax(size_t n, float *x)
         store_tail(n - whole, x + whole, e);
         sum = v_add(sum, e);
     }
-    const float total = v_sum(sum);
+    const float share = 1.0f / v_sum(sum);
     for (size_t i = 0; i < whole; i += VL)
-        v_store(x + i, v_div(v_load(x + i), v_set(total)));
+        v_store(x + i, v_mul(v_load(x + i), v_set(share)));
     for (size_t i = whole; i < n; i++)
-        x[i] /= total;
+        x[i] *= share;
 }
 
 static void layer_norm(size_t n, float eps, const float *x, const float *weight, const float *bias, float *y)
