@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """compare.py: align beside what a user would pick instead, on one checkpoint and the same inputs.
 
-    compare.py make DIR [--onnx]                     the full-size model with random weights, inputs, expected features
-    compare.py time DIR --engine torch|ort|ov        one engine, one JSON object a line
-    compare.py compare DIR [--peers torch,ort,ov]    every engine in turns, then the ratios of their medians
+    compare.py make DIR                     what is missing of: the full-size model with random weights, inputs, expected
+                                            features, ONNX and quantised files (2.5 GB; keep it out of git)
+    compare.py time DIR --engine ov         one engine, one JSON object a line
+    compare.py compare DIR                  every engine in turns, then the ratios of their medians
 
-DIR becomes a Hugging Face folder plus inputs.safetensors and expected.safetensors (2 GB with --onnx; keep it out of git).
-The engines run in turns, each in a process of its own on the same core, so that a noisy machine disturbs all of them
-alike; the medians of the turns are compared. Absolute times mean nothing across machines: quote the ratios.
+Every engine runs in a process of its own, pinned to the same cores, and they take turns, so that a noisy machine disturbs
+all of them alike; the medians of the turns are compared. Absolute times mean nothing across machines: quote the ratios.
+An engine that is not installed, or whose files could not be made, is named and left out.
 
-Made with: bench/requirements.txt. ort and ov need --onnx at `make`.
+Made with: bench/requirements.txt.
 """
 import argparse
 import json
@@ -19,206 +20,211 @@ import subprocess
 import sys
 import time
 
+import full_model
+from engines import ENGINES, file_of, missing
+
 BATCHES = {"image": (1, 8), "text": (1, 8, 32), "caption": (1, 32)}
+PRECISIONS = ("f32", "bf16", "int8")
 HERE = os.path.dirname(os.path.abspath(__file__))
+SPIN_SECONDS = 0.3  # how long an idle thread pool may keep a core busy after its turn
+
+
+def commas(kind=str):
+    return lambda text: [kind(part) for part in text.split(",") if part]
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["make", "time", "compare"])
     parser.add_argument("dir")
-    parser.add_argument("--onnx", action="store_true", help="make: also export the towers for ort and ov")
-    parser.add_argument("--engine", default="torch", choices=["torch", "ort", "ov"])
-    parser.add_argument("--peers", default="torch", help="compare: engines beside align")
+    parser.add_argument("--engine", default="align", choices=["align"] + list(ENGINES), help="time: which one")
+    parser.add_argument("--peers", type=commas(), default=list(ENGINES), help="compare: engines beside align (default: all)")
     parser.add_argument("--align", default=os.path.join(HERE, "..", "build", "align"), help="the command to time")
-    parser.add_argument("--towers", default="image,text,caption")
-    parser.add_argument("--batches", default="", help="only these batch sizes, as 1,8")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--model", help="the folder that align opens instead of DIR, as one with packed weights")
+    parser.add_argument("--precisions", type=commas(), default=list(PRECISIONS), help="default: f32,bf16,int8")
+    parser.add_argument("--towers", type=commas(), default=list(BATCHES), help="default: image,text,caption")
+    parser.add_argument("--batches", type=commas(int), default=[], help="only these batch sizes, as 1,8")
+    parser.add_argument("--threads", type=commas(int), default=[1], help="as 1,2 (default: 1)")
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=3)
-    return parser.parse_args()
+    parser.add_argument("--seconds", type=int, default=1, help="of a turn")
+    parser.add_argument("--json", action="store_true", help="compare: one JSON object a row")
+    args = parser.parse_args()
+    for chosen, known in ((args.peers, ENGINES), (args.precisions, PRECISIONS), (args.towers, BATCHES)):
+        for name in chosen:
+            if name not in known:
+                parser.error(f"'{name}': expected some of {', '.join(known)}")
+    return args
+
+
+def note(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Pinned:
+    """How to start a process on as many cores as it has threads."""
+
+    def __init__(self, threads):
+        cores = sorted(os.sched_getaffinity(0))
+        if len(cores) < threads:
+            sys.exit(f"{threads} threads: this process may use {len(cores)} cores only")
+        self.how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True,
+                    "env": dict(os.environ, OMP_NUM_THREADS=str(threads)),
+                    "preexec_fn": lambda: os.sched_setaffinity(0, cores[:threads])}
+
+
+class Peer:
+    """An engine in a process that stays until close()."""
+
+    def __init__(self, args, name, threads):
+        how = dict(Pinned(threads).how, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        command = [sys.executable, "-W", "ignore", os.path.join(HERE, "engines.py"), args.dir, name, str(threads)]
+        self.name, self.seconds, self.process = name, args.seconds, subprocess.Popen(command, **how)
+
+    def measure(self, tower, batch):
+        if self.process.poll() is not None:
+            return None
+        print(json.dumps({"tower": tower, "batch": batch, "seconds": self.seconds}), file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline()
+        if not answer:
+            note(f"{self.name}: failed at {tower}, batch {batch}; left out from here on")
+            self.process.wait()
+        return json.loads(answer) if answer else None
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Align:
+    """Ours: `align bench`, a process a measurement."""
+
+    def __init__(self, args, precision, threads):
+        file = lambda name: os.path.join(args.dir, name + ".safetensors")
+        self.command = [args.align, "bench", "--model", args.model or args.dir, "--inputs", file("inputs"), "--expected",
+                        file("expected"), "--threads", str(threads), "--seconds", str(args.seconds), "--json"]
+        if precision != "f32":
+            self.command += ["--precision", precision]
+        self.precision, self.how, self.able = precision, Pinned(threads).how, True
+
+    def measure(self, tower, batch):
+        if not self.able:
+            return None
+        out = subprocess.run(self.command + ["--tower", tower, "--batch", str(batch)], check=False, **self.how)
+        if out.returncode and self.precision == "f32":
+            sys.exit(f"{' '.join(self.command)}: {out.stderr.strip()}")
+        if out.returncode:  # not every version, model or machine has the others
+            note(f"align: {self.precision}: left out: {out.stderr.strip()}")
+            self.able = False
+        return json.loads(out.stdout.splitlines()[-1]) if self.able else None
+
+    def close(self):
+        pass
 
 
 def batches(args, tower):
-    wanted = [int(b) for b in args.batches.split(",") if b]
-    return [b for b in BATCHES[tower] if not wanted or b in wanted]
+    return [b for b in BATCHES[tower] if not args.batches or b in args.batches]
 
 
-def towers(model):
-    """The two halves as plain modules: pixels to image features, ids and mask to text features."""
-    import torch
-
-    class Image(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.model = model.vision_model
-
-        def forward(self, pixel_values):
-            # the mean pool, without a kernel larger than its input (which OpenVINO refuses)
-            return self.model(pixel_values=pixel_values, return_dict=True).last_hidden_state.mean((2, 3))
-
-    class Text(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.model, self.projection = model.text_model, model.text_projection
-
-        def forward(self, input_ids, attention_mask):
-            out = self.model(input_ids=input_ids, attention_mask=attention_mask, return_dict=True)
-            return self.projection(out.last_hidden_state[:, 0, :])
-
-    return Image().eval(), Text().eval()
+def open_peers(args, precision, threads):
+    peers = {}
+    for name in args.peers:
+        if ENGINES[name].precision == precision:
+            why = missing(args.dir, name)
+            if why:
+                note(f"{name}: left out: {why}")
+            else:
+                peers[name] = Peer(args, name, threads)
+    return peers
 
 
-def random_model():
-    """The default configuration at 289 pixels, with weights that keep activations alive through 55 blocks."""
-    import torch
-    from transformers import AlignConfig, AlignModel, AlignVisionConfig
-    torch.manual_seed(0)
-    config = AlignConfig(vision_config=AlignVisionConfig(image_size=289, hidden_dim=640).to_dict())
-    model = AlignModel(config)
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.uniform_(module.weight, 0.7, 1.3)
-            torch.nn.init.normal_(module.bias, 0, 0.1)
-            module.momentum = None
-            module.reset_running_stats()
-        if isinstance(module, torch.nn.Conv2d):
-            torch.nn.init.kaiming_normal_(module.weight)
-            if module.bias is not None:
-                torch.nn.init.normal_(module.bias, 0, 0.1)
-    model.train()
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.eval()
-    pixels = torch.randn(8, 3, 289, 289)
-    with torch.no_grad():
-        model.vision_model(pixel_values=pixels[:4])  # batch statistics that fit the weights
-    return model.eval(), pixels
+def take_turns(args, engines, tower, batch, threads):
+    """What each engine measured: the median of its turns and its cosine."""
+    rows = {name: [] for name in engines}
+    for _ in range(args.turns):
+        for name, engine in engines.items():
+            row = engine.measure(tower, batch)
+            if row:
+                rows[name].append(row)
+            if threads > 1:
+                time.sleep(SPIN_SECONDS)
+    return {name: {"median_ms": statistics.median(r["median_ms"] for r in turns), "min_ms": min(r["min_ms"] for r in turns),
+                   "cos": turns[0]["cos"]} for name, turns in rows.items() if turns}
 
 
-def caption_inputs(ids):
-    """The ids cut to caption-like lengths (median 12 tokens) and padded again, as the processor pads by default."""
-    import numpy as np
-    import torch
-    ids, mask = ids.clone(), torch.zeros_like(ids)
-    for i in range(len(ids)):
-        n = int(np.clip(np.random.default_rng(i).lognormal(2.5, 0.45), 5, 64))
-        mask[i, :n] = 1
-        ids[i, n:] = 0
-    return ids, mask
+def summary(found, **row):
+    """A row of the result: ours, the peers, the best of them and how many times faster than it we are."""
+    ours = found.pop("align", None)
+    best = min(found, key=lambda name: found[name]["median_ms"], default=None)
+    ratio = round(found[best]["median_ms"] / ours["median_ms"], 3) if ours and best else None
+    return dict(row, align=ours, peers=found, best=best, ratio=ratio)
 
 
-def make(args):
-    import torch
-    from safetensors.torch import save_file
-    torch.set_num_threads(args.threads)
-    model, pixels = random_model()
-    ids = torch.randint(1000, 30522, (32, 64))
-    mask = torch.ones_like(ids)
-    captions, caption_mask = caption_inputs(ids)
-    image, text = towers(model)
-    with torch.no_grad():
-        expected = {"image_features": image(pixels), "text_features": text(ids, mask),
-                    "caption_features": text(captions, caption_mask)}
-    os.makedirs(args.dir, exist_ok=True)
-    model.save_pretrained(args.dir, safe_serialization=True)
-    save_file({"pixel_values": pixels, "input_ids": ids, "attention_mask": mask, "caption_ids": captions,
-               "caption_mask": caption_mask}, os.path.join(args.dir, "inputs.safetensors"))
-    save_file(expected, os.path.join(args.dir, "expected.safetensors"))
-    if args.onnx:
-        for name, module, example, names in (("image", image, (pixels[:1],), ["pixel_values"]),
-                                             ("text", text, (ids[:1], mask[:1]), ["input_ids", "attention_mask"])):
-            torch.onnx.export(module, example, os.path.join(args.dir, name + ".onnx"), opset_version=17,
-                              input_names=names, output_names=["features"], dynamo=False,
-                              dynamic_axes={n: {0: "batch"} for n in names + ["features"]})
+def cell(measured, key, form):
+    return f"{measured[key]:{form}}" if measured else f"{'-':>{form.split('.')[0]}}"
 
 
-def runner(args, tower, feed):
-    """A function that runs one batch with the engine, built for the shapes of feed."""
-    path = os.path.join(args.dir, ("image" if tower == "image" else "text") + ".onnx")
-    if args.engine == "ort":
-        import onnxruntime
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = args.threads
-        options.log_severity_level = 3
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        return lambda: session.run(None, feed)[0]
-    if args.engine == "ov":
-        import openvino
-        core = openvino.Core()
-        graph = core.read_model(path)
-        graph.reshape({name: list(value.shape) for name, value in feed.items()})
-        compiled = core.compile_model(graph, "CPU", {"INFERENCE_NUM_THREADS": args.threads, "NUM_STREAMS": 1,
-                                                     "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"})
-        request = compiled.create_infer_request()
-        return lambda: request.infer(feed)[compiled.output(0)]
-    import torch
-    from transformers import AlignModel
-    torch.set_num_threads(args.threads)
-    torch.set_grad_enabled(False)
-    module = towers(AlignModel.from_pretrained(args.dir).eval())[0 if tower == "image" else 1]
-    tensors = [torch.from_numpy(value) for value in feed.values()]
-    return lambda: module(*tensors).numpy()
+def print_row(row, names):
+    best = row["peers"].get(row["best"])
+    print(f"{row['tower']:8}{row['batch']:6}" + cell(row["align"], "median_ms", "9.2f") +
+          "".join(cell(row["peers"].get(n), "median_ms", f"{max(9, len(n) + 2)}.2f") for n in names) +
+          (f"{row['ratio']:7.2f}x" if row["ratio"] else f"{'-':>8}") + f" {row['best'] or '-':16}" +
+          cell(row["align"], "cos", "11.7f") + cell(best, "cos", "11.7f"), flush=True)
 
 
-def time_engine(args):
-    import numpy as np
-    from safetensors.numpy import load_file
-    inputs = load_file(os.path.join(args.dir, "inputs.safetensors"))
-    expected = load_file(os.path.join(args.dir, "expected.safetensors"))
-    names = {"image": {"pixel_values": "pixel_values"},
-             "text": {"input_ids": "input_ids", "attention_mask": "attention_mask"},
-             "caption": {"input_ids": "caption_ids", "attention_mask": "caption_mask"}}
-    for tower in args.towers.split(","):
+def print_scaling(rows):
+    """Our own time with one thread over that with more."""
+    one = {(r["precision"], r["tower"], r["batch"]): r["align"] for r in rows if r["threads"] == 1}
+    more = [r for r in rows if r["threads"] > 1 and r["align"] and one.get((r["precision"], r["tower"], r["batch"]))]
+    if more:
+        print("\nalign with more threads\nprecision  tower    batch  threads  1 thread, ms       ms   faster")
+    for r in more:
+        alone = one[r["precision"], r["tower"], r["batch"]]["median_ms"]
+        print(f"{r['precision']:11}{r['tower']:8}{r['batch']:6}{r['threads']:9}{alone:14.2f}"
+              f"{r['align']['median_ms']:9.2f}{alone / r['align']['median_ms']:8.2f}x")
+
+
+def compare_group(args, precision, threads):
+    """The rows of one precision and number of threads; the engines stay open from row to row."""
+    engines = {"align": Align(args, precision, threads), **open_peers(args, precision, threads)}
+    names, rows = list(engines)[1:], []
+    if not args.json:
+        print(f"\n{threads} thread{'s' if threads > 1 else ''}, {precision}: medians of {args.turns} turns of "
+              f"{args.seconds} s, ms an item\ntower    batch    align" +
+              "".join(f"{n:>{max(9, len(n) + 2)}}" for n in names) + "   ratio to best peer      our cosine  its cosine",
+              flush=True)
+    for tower in args.towers:
+        able = {n: e for n, e in engines.items() if n == "align" or file_of(n, tower)}
         for batch in batches(args, tower):
-            run = runner(args, tower, {k: inputs[v][:batch] for k, v in names[tower].items()})
-            want, got = expected[tower + "_features"][:batch], run()
-            run()
-            cosine = (got * want).sum(1) / np.linalg.norm(got, axis=1) / np.linalg.norm(want, axis=1)
-            times = []
-            while len(times) < 5 or sum(times) < args.seconds:
-                begin = time.perf_counter()
-                run()
-                times.append(time.perf_counter() - begin)
-            print(json.dumps({"engine": args.engine, "tower": tower, "batch": batch, "threads": args.threads,
-                              "precision": "f32", "min_ms": round(min(times) / batch * 1e3, 3),
-                              "median_ms": round(statistics.median(times) / batch * 1e3, 3),
-                              "cos": round(float(cosine.min()), 7)}), flush=True)
-
-
-def run_engine(args, engine, tower, batch):
-    """One measurement in a process of its own, kept on one core a thread; its median in milliseconds an item."""
-    common = ["--threads", str(args.threads), "--seconds", str(args.seconds)]
-    if engine == "align":
-        file = lambda name: os.path.join(args.dir, name + ".safetensors")
-        command = [args.align, "bench", "--model", args.dir, "--inputs", file("inputs"), "--expected", file("expected"),
-                   "--tower", tower, "--batch", str(batch), "--json"]
-    else:
-        command = [sys.executable, "-W", "ignore", os.path.abspath(__file__), "time", args.dir, "--engine", engine,
-                   "--towers", tower, "--batches", str(batch)]
-    cores = ",".join(str(c) for c in range(args.threads))
-    out = subprocess.run(["taskset", "-c", cores] + command + common, check=True, capture_output=True, text=True,
-                         env=dict(os.environ, OMP_NUM_THREADS=str(args.threads)))
-    return json.loads(out.stdout.splitlines()[-1])
+            found = take_turns(args, able, tower, batch, threads)
+            rows.append(summary(found, threads=threads, precision=precision, tower=tower, batch=batch))
+            if args.json:
+                print(json.dumps(rows[-1]), flush=True)
+            else:
+                print_row(rows[-1], names)
+    for engine in engines.values():
+        engine.close()
+    return rows
 
 
 def compare(args):
-    peers = [p for p in args.peers.split(",") if p]
-    print(f"{args.threads} thread(s), f32, medians of {args.turns} turns of {args.seconds} s; ms an item\n")
-    print("tower    batch    align " + "".join(f"{p:>9}  ratio" for p in peers) + "   cosine")
-    for tower in args.towers.split(","):
-        for batch in batches(args, tower):
-            medians, cosine = {e: [] for e in ["align"] + peers}, 1.0
-            for _ in range(args.turns):
-                for engine in medians:
-                    row = run_engine(args, engine, tower, batch)
-                    medians[engine].append(row["median_ms"])
-                    cosine = min(cosine, row["cos"]) if engine == "align" else cosine
-            ours = statistics.median(medians["align"])
-            cells = [f"{statistics.median(medians[p]):9.1f} {statistics.median(medians[p]) / ours:5.2f}x" for p in peers]
-            print(f"{tower:8} {batch:5} {ours:8.1f} " + "".join(cells) + f"  {cosine:.7f}", flush=True)
+    rows = [row for threads in args.threads for precision in args.precisions
+            for row in compare_group(args, precision, threads)]
+    if not args.json:
+        print_scaling(rows)
+
+
+def time_engine(args):
+    for threads in args.threads:
+        for precision in args.precisions if args.engine == "align" else [ENGINES[args.engine].precision]:
+            engine = Align(args, precision, threads) if args.engine == "align" else Peer(args, args.engine, threads)
+            for tower in args.towers:
+                if args.engine == "align" or file_of(args.engine, tower):
+                    for row in (engine.measure(tower, batch) for batch in batches(args, tower)):
+                        if row:
+                            print(json.dumps(row), flush=True)
+            engine.close()
 
 
 if __name__ == "__main__":
     ARGS = arguments()
-    {"make": make, "time": time_engine, "compare": compare}[ARGS.what](ARGS)
+    {"make": lambda args: full_model.make(args.dir), "time": time_engine, "compare": compare}[ARGS.what](ARGS)
