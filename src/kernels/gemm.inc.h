@@ -168,7 +168,7 @@ static void gemm(const al_gemm *g, size_t row_begin, size_t row_end, size_t pane
 }
 
 static const al_product f32_product = {
-    .name = "f32 " NAME_OF(ISA),
+    .name = "f32 " ISA,
     .element = AL_F32,
     .group = 1,
     .k_multiple = 1,

@@ -2,9 +2,11 @@
 #include "kernels/kernels.h"
 
 #if defined(__x86_64__)
-#define ISA avx2
+#define ISA "avx2"
 
 #include "kernels/simd_avx2.h"
 
 #include "kernels/table.inc.h"
+
+TABLE(avx2, &f32_product, NULL, NULL);
 #endif

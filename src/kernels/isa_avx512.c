@@ -3,9 +3,11 @@
 #include "kernels/kernels.h"
 
 #if defined(__x86_64__)
-#define ISA avx512
+#define ISA "avx512"
 
 #include "kernels/simd_avx512.h"
 
 #include "kernels/table.inc.h"
+
+TABLE(avx512, &f32_product, NULL, NULL);
 #endif

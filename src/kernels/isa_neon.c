@@ -2,9 +2,11 @@
 #include "kernels/kernels.h"
 
 #if defined(__aarch64__)
-#define ISA neon
+#define ISA "neon"
 
 #include "kernels/simd_neon.h"
 
 #include "kernels/table.inc.h"
+
+TABLE(neon, &f32_product, NULL, NULL);
 #endif

@@ -1,11 +1,8 @@
 /*
- * table.inc.h: what an isa_*.c ends with: the algorithms, written in the words it has included, and the table of them.
- * ISA is its name.
+ * table.inc.h: what an isa_*.c is made of: the algorithms, written in the words it has included, and the tables of
+ * them. ISA is its name.
  */
-#define TEXT_OF(name)      #name
-#define NAME_OF(isa)       TEXT_OF(isa)
-#define JOIN(prefix, name) prefix##name
-#define TABLE_OF(isa)      JOIN(al_kernels_, isa)
+#include "kernels/products.h"
 
 #include "kernels/math.inc.h"
 
@@ -15,20 +12,22 @@
 #include "kernels/depthwise.inc.h"
 #include "kernels/vector.inc.h"
 
-const al_kernels TABLE_OF(ISA) = {
-    .isa = NAME_OF(ISA),
-    .nr = NR,
-    .mr = TILE_ROWS,
-    .products = {[ALIGN_PRECISION_F32] = &f32_product},
-    .gemm = gemm,
-    .depthwise = depthwise,
-    .activate = activate,
-    .axpy = axpy,
-    .dot = dot,
-    .add = add,
-    .multiply = multiply,
-    .softmax = softmax,
-    .layer_norm = layer_norm,
-    .column_sum = column_sum,
-    .column_max = column_max,
-};
+/* A table called isa: everything above with the products that its CPUs are best at. */
+#define TABLE(name, f32, bf16, int8)                                                                             \
+    const al_kernels al_kernels_##name = {                                                                       \
+        .isa = #name,                                                                                            \
+        .nr = NR,                                                                                                \
+        .mr = TILE_ROWS,                                                                                         \
+        .products = {[ALIGN_PRECISION_F32] = f32, [ALIGN_PRECISION_BF16] = bf16, [ALIGN_PRECISION_INT8] = int8}, \
+        .gemm = gemm,                                                                                            \
+        .depthwise = depthwise,                                                                                  \
+        .activate = activate,                                                                                    \
+        .axpy = axpy,                                                                                            \
+        .dot = dot,                                                                                              \
+        .add = add,                                                                                              \
+        .multiply = multiply,                                                                                    \
+        .softmax = softmax,                                                                                      \
+        .layer_norm = layer_norm,                                                                                \
+        .column_sum = column_sum,                                                                                \
+        .column_max = column_max,                                                                                \
+    }
