@@ -95,7 +95,7 @@ typedef struct cli_common {
     { CLI_FLAG, "json", NULL, &(common).json, 0, "print JSON, one object a line" }, \
     { CLI_INT, "threads", "N", &(common).threads, 1, "threads to use (default: one a core)" }, \
     { CLI_CHOICE, "precision", "f32|bf16|int8", &(common).precision, 0, \
-      "precision to compute in; only f32 is in this version" }, \
+      "what the matrix products are computed in (default: f32)" }, \
     { CLI_FLAG, "quiet", NULL, &(common).quiet, 0, "no warnings and no progress bar" }
 #define CLI_OPTION_ORIENTATION(variable, standard) { CLI_CHOICE, "orientation", "apply|ignore", &(variable), 0, \
     "what to do with a picture's EXIF orientation (default: " standard ")" }

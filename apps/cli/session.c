@@ -88,14 +88,6 @@ align_tower cli_model_tower(const char *folder)
 
 /* ---- opening ---- */
 
-static bool check_precision(const cli_common *common)
-{
-    if (!common->precision || strcmp(common->precision, "f32") == 0)
-        return true;
-    cli_fail("precision %s is not in this version: use --precision f32", common->precision);
-    return false;
-}
-
 static void warn_of_report(const cli_common *common, const char *folder, const align_model *model)
 {
     const align_load_report *report = align_model_report(model);
@@ -110,8 +102,6 @@ static void warn_of_report(const cli_common *common, const char *folder, const a
 /* What comes before any loading; calling it twice is fine. */
 static bool begin(cli_session *session, const cli_common *common)
 {
-    if (!check_precision(common))
-        return false;
     if (!session->folder)
         session->folder = cli_model_folder(common);
     return session->folder != NULL;
@@ -121,10 +111,14 @@ bool cli_session_open_model(cli_session *session, const cli_common *common, cons
 {
     align_error err = ALIGN_ERROR_INIT;
     align_context_options run = ALIGN_CONTEXT_OPTIONS_INIT;
+    align_load_options chosen = ALIGN_LOAD_OPTIONS_INIT;
     run.threads = (int)common->threads;
+    if (load)
+        chosen = *load;
     if (!begin(session, common))
         return false;
-    if (align_model_from_pretrained(&session->model, session->folder, load, &err) != ALIGN_OK ||
+    if ((common->precision && align_precision_from_name(&chosen.precision, common->precision, &err) != ALIGN_OK) ||
+        align_model_from_pretrained(&session->model, session->folder, &chosen, &err) != ALIGN_OK ||
         align_context_new(&session->context, session->model, &run, &err) != ALIGN_OK) {
         cli_fail("%s", err.message);
         return false;

@@ -1,2 +1,0 @@
-# A precision of later versions.
-"$ALIGN" embed --text cat --model "$DATA/hub" --precision int8
