@@ -3,7 +3,7 @@
 #   make            build the command and the libraries        make install PREFIX=/usr/local   put them there
 #   make demo       classify the pictures of the repository    make format    clang-format over our code
 #   make test       build and run every test                   make lint      the rules of the house (tools/lint.sh)
-#   make bench      time the model that ships                  make tidy      clang-tidy (minutes)
+#   make bench      time it, beside other engines              make tidy      clang-tidy (minutes)
 #   make sanitize   the tests under ASan and UBSan             make clean     remove every build folder
 #   make goldens    the expected outputs anew (needs Python)   make bootstrap install missing Debian packages
 #   make aarch64    the tests of the numbers on 64-bit Arm, cross-compiled and run under qemu
@@ -36,7 +36,7 @@ test: build/build.ninja
 	@ctest --preset release -j $(JOBS)
 
 bench: all
-	@tools/bench.sh
+	@PYTHON=$(PYTHON) tools/bench.sh
 
 sanitize: build-sanitize/build.ninja
 	@cmake --build build-sanitize
