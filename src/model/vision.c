@@ -62,13 +62,39 @@ static void stem_forward(const al_run *run, const al_vision_tower *t, size_t bat
     al_arena_release(run->arena, mark);
 }
 
-/* MBConv (AlignVisionBlock): x [B*rows*columns, C] -> y [B*rows'*columns', O] */
+/* Floats that a pixel's expanded channels take in panels. */
+static size_t padded_width(const al_run *run, const mbconv *m)
+{
+    const size_t nr = run->kernels->nr;
+    return (m->project.in + nr - 1) / nr * nr;
+}
+
+/*
+ * The projection of a last block whose picture nobody asks for, pooled: the mean over pixels goes through all that is
+ * linear, so mean(W (g x) + b + residual) = W (g mean(x)) + b + mean(residual). means is overwritten.
+ */
+static void project_means(const al_run *run, const mbconv *m, size_t batch, size_t pixels, const float *gates,
+                          float *means, const float *residual, float *pooled)
+{
+    const size_t width = padded_width(run, m), mark = al_arena_mark(run->arena);
+    float *residual_means = m->residual ? al_arena_floats(run->arena, batch * m->project.out) : NULL;
+    if (m->residual)
+        al_pool(run, batch, pixels, m->project.out, false, residual, residual_means);
+    if (!run->dry)
+        run->kernels->multiply(batch * width, gates, means);
+    al_linear_forward(run, &m->project, batch, al_rows(run, means, width), ALIGN_ACT_LINEAR,
+                      al_rows_out(run, pooled, m->project.out, residual_means));
+    al_arena_release(run->arena, mark);
+}
+
+/* MBConv (AlignVisionBlock): x [B*rows*columns, C] -> y [B*rows'*columns', O]; or, with pooled, only the mean of y over
+ * its pixels, [B, O]. */
 static void mbconv_forward(const al_run *run, const mbconv *m, align_activation act, size_t batch, size_t rows,
-                           size_t columns, const float *x, float *y)
+                           size_t columns, const float *x, float *y, float *pooled)
 {
     const size_t out_rows = al_depthwise_conv_size(&m->depthwise, rows);
     const size_t out_columns = al_depthwise_conv_size(&m->depthwise, columns);
-    const size_t pixels = out_rows * out_columns, nr = run->kernels->nr, width = (m->project.in + nr - 1) / nr * nr;
+    const size_t pixels = out_rows * out_columns, width = padded_width(run, m);
     const size_t mark = al_arena_mark(run->arena);
     float *filtered = al_arena_floats(run->arena, batch * pixels * width);
     float *means = al_arena_floats(run->arena, batch * width), *gates = al_arena_floats(run->arena, batch * width);
@@ -76,7 +102,10 @@ static void mbconv_forward(const al_run *run, const mbconv *m, align_activation 
     al_expand_depthwise_forward(run, m->expands ? &m->expand : NULL, &m->depthwise, batch, rows, columns, x, act,
                                 filtered, means);
     al_squeeze_excite_gates(run, &m->squeeze_excite, batch, means, act, gates);
-    al_gated_projection(run, &m->project, batch, pixels, filtered, gates, m->residual ? x : NULL, y);
+    if (pooled)
+        project_means(run, m, batch, pixels, gates, means, x, pooled);
+    else
+        al_gated_projection(run, &m->project, batch, pixels, filtered, gates, m->residual ? x : NULL, y);
     al_arena_release(run->arena, mark);
 }
 
@@ -109,8 +138,12 @@ static void group_forward(const al_run *run, const al_vision_tower *t, const al_
     al_vision_shape s = al_vision_shape_after(t, 0, pass->height, pass->width);
     stem_forward(run, t, batch, pass->height, pass->width, pixels, x);
     hand_out(run, s, first, batch, x, pass->hidden_states ? al_tensor_floats(&pass->hidden_states[0]) : NULL);
+    float *pooled =
+        pass->pooler_output + first * al_vision_shape_after(t, t->n_blocks, pass->height, pass->width).channels;
+    const bool pools_early = t->n_blocks > 0 && !t->pool_max && !pass->last_hidden_state && !pass->hidden_states;
     for (size_t i = 0; i < t->n_blocks; i++) {
-        mbconv_forward(run, &t->blocks[i], t->act, batch, s.rows, s.columns, x, y);
+        const bool last = pools_early && i + 1 == t->n_blocks;
+        mbconv_forward(run, &t->blocks[i], t->act, batch, s.rows, s.columns, x, y, last ? pooled : NULL);
         s = al_vision_shape_after(t, i + 1, pass->height, pass->width);
         hand_out(run, s, first, batch, y, pass->hidden_states ? al_tensor_floats(&pass->hidden_states[i + 1]) : NULL);
         float *swap = x;
@@ -118,7 +151,8 @@ static void group_forward(const al_run *run, const al_vision_tower *t, const al_
         y = swap;
     }
     hand_out(run, s, first, batch, x, pass->last_hidden_state);
-    al_pool(run, batch, s.rows * s.columns, s.channels, t->pool_max, x, pass->pooler_output + first * s.channels);
+    if (!pools_early)
+        al_pool(run, batch, s.rows * s.columns, s.channels, t->pool_max, x, pooled);
     al_arena_release(run->arena, mark);
 }
 
