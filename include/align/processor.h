@@ -27,27 +27,6 @@ typedef struct align_image {
     uint8_t *pixels;
 } align_image;
 
-typedef struct align_image_options {
-    int64_t max_pixels; /* refuse pictures that claim more: a decompression bomb. Default 178956970 (Pillow's error) */
-    bool ignore_orientation; /* true: EXIF orientation is not applied (the reference never applies it) */
-} align_image_options;
-
-/* clang-format off */
-#define ALIGN_IMAGE_OPTIONS_INIT { INT64_C(178956970), false }
-/* clang-format on */
-
-/*
- * Decodes JPEG, PNG, WebP and GIF (first frame), recognised by content, to RGB as Pillow's Image.convert("RGB") gives
- * it (palette expanded, alpha dropped, CMYK and 16-bit converted), EXIF orientation applied. name is only used in
- * messages. Errors: FORMAT (not a picture, damaged, truncated), UNSUPPORTED (a format this build lacks), IO,
- * INVALID_ARGUMENT (more than max_pixels).
- */
-ALIGN_API align_status align_image_open(align_image *out, const char *path, const align_image_options *options,
-                                        align_error *err);
-ALIGN_API align_status align_image_decode(align_image *out, const void *bytes, size_t size, const char *name,
-                                          const align_image_options *options, align_error *err);
-ALIGN_API void align_image_done(align_image *image);
-
 /* PIL's Image.Resampling values. */
 typedef enum align_resample {
     ALIGN_NEAREST = 0,
@@ -57,13 +36,6 @@ typedef enum align_resample {
     ALIGN_BOX = 4,
     ALIGN_HAMMING = 5
 } align_resample;
-
-/*
- * Pillow's Image.resize on 8-bit channels, bit for bit. Pass order is Pillow 13's (vertical first iff out_h < in_h and
- * in_h - out_h > 2 (in_w - out_w)) unless horizontal_first (every Pillow before 13).
- */
-ALIGN_API align_status align_image_resize(align_image *out, const align_image *image, int64_t height, int64_t width,
-                                          align_resample resample, bool horizontal_first, align_error *err);
 
 /* EfficientNetImageProcessor's parameters (preprocessor_config.json). */
 typedef struct align_image_processor_config {
@@ -82,6 +54,40 @@ typedef struct align_image_processor_config {
     bool include_top;                /* true: divide by image_std once more */
     bool horizontal_first;           /* false: ours, see align_image_resize */
 } align_image_processor_config;
+
+typedef struct align_image_options {
+    int64_t max_pixels; /* refuse pictures that claim more: a decompression bomb. Default 178956970 (Pillow's error) */
+    bool ignore_orientation; /* true: EXIF orientation is not applied (the reference never applies it) */
+    /* Not NULL, and with do_resize: the picture comes out as align_image_resize would make it for that config, to the
+     * same bits, and align_image_processor_run leaves its size alone. A large JPEG is then never in memory whole. */
+    const align_image_processor_config *resize_for;
+    /* With resize_for: a JPEG is decoded at 1/2, 1/4 or 1/8 of its size where that is still twice the size wanted. Less
+     * work, slightly other pixels (docs/differences.md has figures); of other formats nothing changes. */
+    bool fast_decode;
+} align_image_options;
+
+/* clang-format off */
+#define ALIGN_IMAGE_OPTIONS_INIT { INT64_C(178956970), false, NULL, false }
+/* clang-format on */
+
+/*
+ * Decodes JPEG, PNG, WebP and GIF (first frame), recognised by content, to RGB as Pillow's Image.convert("RGB") gives
+ * it (palette expanded, alpha dropped, CMYK and 16-bit converted), EXIF orientation applied. name is only used in
+ * messages. Errors: FORMAT (not a picture, damaged, truncated), UNSUPPORTED (a format this build lacks), IO,
+ * INVALID_ARGUMENT (more than max_pixels).
+ */
+ALIGN_API align_status align_image_open(align_image *out, const char *path, const align_image_options *options,
+                                        align_error *err);
+ALIGN_API align_status align_image_decode(align_image *out, const void *bytes, size_t size, const char *name,
+                                          const align_image_options *options, align_error *err);
+ALIGN_API void align_image_done(align_image *image);
+
+/*
+ * Pillow's Image.resize on 8-bit channels, bit for bit. Pass order is Pillow 13's (vertical first iff out_h < in_h and
+ * in_h - out_h > 2 (in_w - out_w)) unless horizontal_first (every Pillow before 13).
+ */
+ALIGN_API align_status align_image_resize(align_image *out, const align_image *image, int64_t height, int64_t width,
+                                          align_resample resample, bool horizontal_first, align_error *err);
 
 ALIGN_API void align_image_processor_config_init(align_image_processor_config *config);
 

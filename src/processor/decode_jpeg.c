@@ -2,10 +2,12 @@
  * decode_jpeg.c: JPEG by libjpeg-turbo's classic interface with its default settings, which are Pillow's: accurate
  * integer IDCT, fancy upsampling, block smoothing.
  *
+ * A picture that is to be resized is so row by row and never in memory whole (but a progressive one is, in libjpeg).
+ *
  * What libjpeg calls a warning is an error here where it means that pixels were made up (data that ends early or does
  * not decode); other warnings (stray bytes between segments, ...) are harmless and pass, as in Pillow.
  */
-#include "processor/image.h"
+#include "processor/resize.h"
 
 #include "base/memory.h"
 #include "base/status.h"
@@ -35,7 +37,8 @@ typedef struct jpeg_job {
     jmp_buf failed;
     const al_picture *picture;
     align_image *out;
-    uint8_t *cmyk; /* one row */
+    al_resizer resizer; /* zeroed: the picture keeps its size */
+    uint8_t *cmyk;      /* one row */
     align_error *err;
     align_status status;
 } jpeg_job;
@@ -130,32 +133,73 @@ static void rgb_from_inverted_cmyk(uint8_t *rgb, const uint8_t *cmyk, int64_t wi
         }
 }
 
-static void read_pixels(jpeg_job *job)
+static void begin_rows(jpeg_job *job)
 {
     struct jpeg_decompress_struct *info = &job->info;
     const bool is_cmyk = info->jpeg_color_space == JCS_CMYK || info->jpeg_color_space == JCS_YCCK;
     info->out_color_space = is_cmyk ? JCS_CMYK : JCS_RGB;
     if (is_cmyk) {
-        const size_t bytes = (size_t)info->image_width * 4;
+        const size_t bytes = (size_t)info->output_width * 4;
         job->cmyk = al_alloc(bytes);
         if (!job->cmyk)
             require(job, al_error_no_memory(job->err, bytes));
     }
     jpeg_start_decompress(info);
-    while (info->output_scanline < info->output_height) {
-        uint8_t *row = job->out->pixels + (size_t)info->output_scanline * info->output_width * 3;
-        JSAMPROW target = is_cmyk ? job->cmyk : row;
-        jpeg_read_scanlines(info, &target, 1);
-        if (is_cmyk)
-            rgb_from_inverted_cmyk(row, job->cmyk, job->out->width);
+}
+
+static void read_row(jpeg_job *job, uint8_t *row)
+{
+    JSAMPROW target = job->cmyk ? job->cmyk : row;
+    jpeg_read_scanlines(&job->info, &target, 1);
+    if (job->cmyk)
+        rgb_from_inverted_cmyk(row, job->cmyk, job->info.output_width);
+}
+
+/* libjpeg makes a picture of 1/8, 1/4 or 1/2 of the size at little cost: the smallest that is at least twice as large
+ * as what it is resized to. */
+static void choose_scale(struct jpeg_decompress_struct *info, int64_t height, int64_t width)
+{
+    for (info->scale_num = 1, info->scale_denom = 8; info->scale_num < info->scale_denom; info->scale_num *= 2) {
+        jpeg_calc_output_dimensions(info);
+        if (info->output_height >= 2 * height && info->output_width >= 2 * width)
+            break;
     }
-    jpeg_finish_decompress(info);
+    jpeg_calc_output_dimensions(info);
+}
+
+static void read_resized(jpeg_job *job, int orientation, const al_resize *to)
+{
+    struct jpeg_decompress_struct *info = &job->info;
+    const align_image_options *options = job->picture->options;
+    if (options->ignore_orientation)
+        orientation = 0;
+    const bool exchanged = al_turn_of(orientation).exchanged;
+    if (options->fast_decode)
+        choose_scale(info, exchanged ? to->width : to->height, exchanged ? to->height : to->width);
+    require(job, al_resizer_init(&job->resizer, info->output_height, info->output_width, 3, orientation, to, job->err));
+    begin_rows(job);
+    while (info->output_scanline < info->output_height) {
+        read_row(job, al_resizer_row(&job->resizer));
+        al_resizer_push(&job->resizer);
+    }
+    *job->out = job->resizer.out;
+    job->resizer.out.pixels = NULL;
+}
+
+static void read_whole(jpeg_job *job)
+{
+    struct jpeg_decompress_struct *info = &job->info;
+    require(job, al_image_new(job->out, info->image_height, info->image_width, 3, job->err));
+    begin_rows(job);
+    while (info->output_scanline < info->output_height)
+        read_row(job, job->out->pixels + (size_t)info->output_scanline * info->output_width * 3);
 }
 
 static align_status run(jpeg_job *job, int *orientation)
 {
     struct jpeg_decompress_struct *info = &job->info;
     const al_picture *picture = job->picture;
+    al_resize to;
     if (setjmp(job->failed))
         return job->status;
     jpeg_create_decompress(info);
@@ -164,8 +208,13 @@ static align_status run(jpeg_job *job, int *orientation)
     jpeg_save_markers(info, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(info, TRUE);
     *orientation = orientation_of(info);
-    require(job, al_image_begin(job->out, picture, info->image_height, info->image_width, job->err));
-    read_pixels(job);
+    require(job, al_image_judge(picture, info->image_height, info->image_width, job->err));
+    jpeg_calc_output_dimensions(info);
+    if (al_resize_of(&to, picture->options->resize_for))
+        read_resized(job, *orientation, &to);
+    else
+        read_whole(job);
+    jpeg_finish_decompress(info);
     return ALIGN_OK;
 }
 
@@ -179,6 +228,7 @@ align_status al_jpeg_decode(align_image *out, int *orientation, const al_picture
     job.progress.progress_monitor = on_progress;
     const align_status status = run(&job, orientation);
     jpeg_destroy_decompress(&job.info);
+    al_resizer_done(&job.resizer);
     al_free(job.cmyk);
     return status;
 }

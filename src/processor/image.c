@@ -2,7 +2,7 @@
  * image.c: pictures from files and memory. Recognises the format by its first bytes, lets that format's decoder make
  * RGB of it, and applies the EXIF orientation as PIL.ImageOps.exif_transpose does.
  */
-#include "processor/image.h"
+#include "processor/resize.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -24,17 +24,24 @@ align_status al_image_new(align_image *out, int64_t height, int64_t width, int64
     return ALIGN_OK;
 }
 
-align_status al_image_begin(align_image *out, const al_picture *picture, int64_t height, int64_t width,
-                            align_error *err)
+align_status al_image_judge(const al_picture *picture, int64_t height, int64_t width, align_error *err)
 {
+    const int64_t most = picture->options->max_pixels;
     if (height < 1 || width < 1)
         return al_error_set(err, ALIGN_ERROR_FORMAT, "%s: an empty picture (%" PRId64 " x %" PRId64 ")", picture->name,
                             height, width);
-    if (height > picture->max_pixels / width)
+    if (height > most / width)
         return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT,
                             "%s: the picture claims %" PRId64 " x %" PRId64 " pixels, more than the limit of %" PRId64,
-                            picture->name, height, width, picture->max_pixels);
-    return al_image_new(out, height, width, 3, err);
+                            picture->name, height, width, most);
+    return ALIGN_OK;
+}
+
+align_status al_image_begin(align_image *out, const al_picture *picture, int64_t height, int64_t width,
+                            align_error *err)
+{
+    const align_status status = al_image_judge(picture, height, width, err);
+    return status == ALIGN_OK ? al_image_new(out, height, width, 3, err) : status;
 }
 
 void align_image_done(align_image *image)
@@ -87,25 +94,34 @@ static void copy_turned(align_image *out, const uint8_t *origin, ptrdiff_t row_s
     }
 }
 
-/* Turns an RGB picture upright. EXIF's values: 2 mirrored, 3 upside down, 4 mirrored and upside down, 5..8 the same
- * with rows and columns exchanged. */
+/* EXIF's values: 2 mirrored, 3 upside down, 4 mirrored and upside down, 5..8 the same with rows and columns
+ * exchanged. */
+al_turn al_turn_of(int orientation)
+{
+    const int o = orientation;
+    return (al_turn){
+        .exchanged = o >= 5 && o <= 8,
+        .from_bottom = o == 3 || o == 4 || o == 6 || o == 7,
+        .from_right = o == 2 || o == 3 || o == 7 || o == 8,
+    };
+}
+
+/* Turns an RGB picture upright. */
 static align_status turn_upright(align_image *image, int orientation, align_error *err)
 {
-    if (orientation < 2 || orientation > 8)
+    const al_turn turn = al_turn_of(orientation);
+    if (!turn.exchanged && !turn.from_bottom && !turn.from_right)
         return ALIGN_OK;
-    const bool exchanged = orientation >= 5;
-    const bool from_bottom = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
-    const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
     align_image out;
-    const align_status status = exchanged ? al_image_new(&out, image->width, image->height, 3, err)
-                                          : al_image_new(&out, image->height, image->width, 3, err);
+    const align_status status = turn.exchanged ? al_image_new(&out, image->width, image->height, 3, err)
+                                               : al_image_new(&out, image->height, image->width, 3, err);
     if (status != ALIGN_OK)
         return status;
     const ptrdiff_t line = (ptrdiff_t)image->width * 3;
-    const ptrdiff_t down = from_bottom ? -line : line, along = from_right ? -3 : 3;
+    const ptrdiff_t down = turn.from_bottom ? -line : line, along = turn.from_right ? -3 : 3;
     const uint8_t *origin =
-        image->pixels + (from_bottom ? (image->height - 1) * line : 0) + (from_right ? line - 3 : 0);
-    copy_turned(&out, origin, exchanged ? along : down, exchanged ? down : along);
+        image->pixels + (turn.from_bottom ? (image->height - 1) * line : 0) + (turn.from_right ? line - 3 : 0);
+    copy_turned(&out, origin, turn.exchanged ? along : down, turn.exchanged ? down : along);
     align_image_done(image);
     *image = out;
     return ALIGN_OK;
@@ -147,6 +163,25 @@ static const signature *recognise(const uint8_t *data, size_t size)
 
 /* ---- public ---- */
 
+/* Gives a stored picture the size that options ask for, unless its decoder has done so. */
+static align_status resize_stored(align_image *image, int orientation, const align_image_options *options,
+                                  align_error *err)
+{
+    align_status status = ALIGN_OK;
+    al_resize to;
+    align_image resized;
+    if (!al_resize_of(&to, options->resize_for))
+        return ALIGN_OK;
+    const bool exchanged = al_turn_of(orientation).exchanged;
+    if (image->height == (exchanged ? to.width : to.height) && image->width == (exchanged ? to.height : to.width))
+        return ALIGN_OK;
+    TRY(al_image_resize(&resized, image, orientation, &to, err));
+    align_image_done(image);
+    *image = resized;
+done:
+    return status;
+}
+
 align_status align_image_decode(align_image *out, const void *bytes, size_t size, const char *name,
                                 const align_image_options *options, align_error *err)
 {
@@ -167,10 +202,15 @@ align_status align_image_decode(align_image *out, const void *bytes, size_t size
              size ? "not a picture that this library knows" : "an empty file");
     if (!found->decode)
         FAIL(err, ALIGN_ERROR_UNSUPPORTED, "%s: a %s picture; expected JPEG, PNG, WebP or GIF", name, found->format);
-    const al_picture picture = {bytes, size, name, options->max_pixels};
+    al_resize to;
+    if (al_resize_of(&to, options->resize_for))
+        TRY(al_resize_check(&to, err));
+    const al_picture picture = {bytes, size, name, options};
     TRY(found->decode(&image, &orientation, &picture, err));
-    if (!options->ignore_orientation)
-        TRY(turn_upright(&image, orientation, err));
+    if (options->ignore_orientation)
+        orientation = 0;
+    TRY(resize_stored(&image, orientation, options, err));
+    TRY(turn_upright(&image, orientation, err));
     *out = image;
     image.pixels = NULL;
 done:

@@ -11,24 +11,37 @@ typedef struct al_picture {
     const uint8_t *data;
     size_t size;
     const char *name;
-    int64_t max_pixels;
+    const align_image_options *options;
 } al_picture;
 
 /*
  * A decoder fills *out (zeroed on entry; what it holds after a failure is freed by the caller) with the stored pixels
- * as RGB, and *orientation with the EXIF value found (0: none found; anything but 2..8 means upright).
+ * as RGB, and *orientation with the EXIF value found (0: none found; anything but 2..8 means upright). One that reads
+ * rows in order may already resize them for options->resize_for (al_resize_wanted); the caller does it for the others.
  */
 typedef align_status al_decoder(align_image *out, int *orientation, const al_picture *picture, align_error *err);
 
 al_decoder al_jpeg_decode, al_png_decode, al_webp_decode, al_gif_decode;
 
-/* Judges the size that a header claims, then gives *out its pixels (not set), 3 channels. Every decoder calls this
- * before it asks its library for memory that grows with the picture. */
+/* Judges the size that a header claims. Every decoder does this before it asks its library for memory that grows with
+ * the picture. */
+align_status al_image_judge(const al_picture *picture, int64_t height, int64_t width, align_error *err);
+
+/* The same, then gives *out its pixels (not set), 3 channels. */
 align_status al_image_begin(align_image *out, const al_picture *picture, int64_t height, int64_t width,
                             align_error *err);
 
 /* Pixels for any size and channels that fit in memory; not set. */
 align_status al_image_new(align_image *out, int64_t height, int64_t width, int64_t channels, align_error *err);
+
+/*
+ * How a stored picture is turned: which of its ends the first row and the first column of the upright one come from,
+ * and whether rows and columns change places.
+ */
+typedef struct al_turn {
+    bool exchanged, from_bottom, from_right;
+} al_turn;
+al_turn al_turn_of(int orientation);
 
 /* INVALID_ARGUMENT unless the sizes are at least 1 and there are 1 to 4 channels; and, of a picture, pixels. */
 align_status al_image_check_size(int64_t height, int64_t width, int64_t channels, align_error *err);

@@ -8,7 +8,7 @@
  * float in single; a crop larger than the picture pads with zeros before the rescale and comes out one short when the
  * difference is odd; include_top divides by the standard deviation a second time.
  */
-#include "processor/image.h"
+#include "processor/resize.h"
 
 #include "base/memory.h"
 #include "base/status.h"
@@ -159,10 +159,13 @@ static align_status resize_and_finish(const align_image_processor_config *config
 {
     align_status status = ALIGN_OK;
     align_image resized = {0, 0, 0, NULL};
-    if (config->do_resize) {
-        TRY(align_image_resize(&resized, image, config->size_height, config->size_width, config->resample,
-                               config->horizontal_first, err));
-        image = &resized;
+    al_resize to;
+    if (al_resize_of(&to, config)) {
+        TRY(al_resize_check(&to, err));
+        if (image->height != to.height || image->width != to.width) {
+            TRY(al_image_resize(&resized, image, 0, &to, err));
+            image = &resized;
+        }
     }
     TRY(finish_levels(config, image, unit_floats, out, err));
 done:

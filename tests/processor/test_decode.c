@@ -31,6 +31,71 @@ static void test_pictures(void **state)
     for_each_picture(check_both);
 }
 
+/* Resized on the way and resized afterwards are the same picture, however it is stored. */
+static void check_resized(const expected_picture *e, const char *path, bool ignore_orientation)
+{
+    static const int64_t sizes[][2] = {{4, 5}, {5, 40}, {11, 17}, {17, 11}, {3, 16}};
+    align_image_options plain = ALIGN_IMAGE_OPTIONS_INIT, resized = ALIGN_IMAGE_OPTIONS_INIT;
+    plain.ignore_orientation = resized.ignore_orientation = ignore_orientation;
+    align_image_processor_config config;
+    align_image_processor_config_init(&config);
+    resized.resize_for = &config;
+    align_image whole, expected, got;
+    assert_int_equal(align_image_open(&whole, path, &plain, NULL), ALIGN_OK);
+    for (int filter = ALIGN_NEAREST; filter <= ALIGN_HAMMING; filter++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            config.resample = (align_resample)filter;
+            config.size_height = sizes[i][0];
+            config.size_width = sizes[i][1];
+            config.horizontal_first = i % 2;
+            assert_int_equal(align_image_resize(&expected, &whole, sizes[i][0], sizes[i][1], config.resample,
+                                                config.horizontal_first, NULL),
+                             ALIGN_OK);
+            assert_int_equal(align_image_open(&got, path, &resized, NULL), ALIGN_OK);
+            if (got.height != sizes[i][0] || got.width != sizes[i][1] || image_crc(&got) != image_crc(&expected))
+                fail_msg("%s to %d x %d by filter %d: other pixels on the way", e->name, (int)sizes[i][0],
+                         (int)sizes[i][1], filter);
+            align_image_done(&expected);
+            align_image_done(&got);
+        }
+    align_image_done(&whole);
+}
+
+static void check_both_resized(const expected_picture *e, const char *path)
+{
+    check_resized(e, path, false);
+    check_resized(e, path, true);
+}
+
+static void test_resized_on_the_way(void **state)
+{
+    (void)state;
+    for_each_picture(check_both_resized);
+}
+
+/* What a processor that does not resize wants is the picture as it is. */
+static void test_resize_for_nothing(void **state)
+{
+    (void)state;
+    align_image_processor_config config;
+    align_image_processor_config_init(&config);
+    align_image_options options = ALIGN_IMAGE_OPTIONS_INIT;
+    options.resize_for = &config;
+    options.fast_decode = true;
+    align_image image;
+    align_error err = ALIGN_ERROR_INIT;
+    config.do_resize = false;
+    assert_int_equal(align_image_open(&image, PROCESSOR_DATA "pictures/420.jpg", &options, &err), ALIGN_OK);
+    assert_int_equal(image.height, 11);
+    align_image_done(&image);
+    config.do_resize = true;
+    config.size_width = 0;
+    assert_int_equal(align_image_open(&image, PROCESSOR_DATA "pictures/420.jpg", &options, &err),
+                     ALIGN_ERROR_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "346 x 0"));
+    assert_null(image.pixels);
+}
+
 static void test_defaults(void **state)
 {
     (void)state;
@@ -63,6 +128,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pictures),
+        cmocka_unit_test(test_resized_on_the_way),
+        cmocka_unit_test(test_resize_for_nothing),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_files_that_are_not_there),
     };

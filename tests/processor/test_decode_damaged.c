@@ -6,10 +6,20 @@
 
 #define SMALL_LIMIT 100000 /* pixels; damage must not make the tests slow */
 
+/* Resizing on the way takes another way through JPEG: smaller than any picture here, so that fast_decode matters. */
+static bool resizing;
+
 static align_status decode(align_image *image, const void *bytes, size_t size, align_error *err)
 {
     align_image_options options = ALIGN_IMAGE_OPTIONS_INIT;
+    align_image_processor_config config;
+    align_image_processor_config_init(&config);
+    config.size_height = 3;
+    config.size_width = 2;
+    config.resample = ALIGN_BILINEAR;
     options.max_pixels = SMALL_LIMIT;
+    options.resize_for = resizing ? &config : NULL;
+    options.fast_decode = resizing;
     return align_image_decode(image, bytes, size, "damaged", &options, err);
 }
 
@@ -31,7 +41,7 @@ static void check_cut_short(const expected_picture *e, const char *path)
         align_error err = ALIGN_ERROR_INIT;
         const align_status status = decode(&image, part, size, &err);
         if (status == ALIGN_OK) {
-            if (!has_suffix(e->name, ".gif") || image_crc(&image) != e->upright_crc)
+            if (!has_suffix(e->name, ".gif") || (!resizing && image_crc(&image) != e->upright_crc))
                 fail_msg("%s: decoded although cut to %zu of %zu bytes", e->name, size, file.size);
             align_image_done(&image);
         } else {
@@ -223,10 +233,10 @@ static void check_without_memory(const expected_picture *e, const char *path)
         align_image image;
         align_error err = ALIGN_ERROR_INIT;
         al_memory_fail_at(n);
-        const align_status status = align_image_decode(&image, file.data, file.size, e->name, NULL, &err);
+        const align_status status = decode(&image, file.data, file.size, &err);
         al_memory_fail_at(0);
         if (status == ALIGN_OK) {
-            assert_int_equal(image_crc(&image), e->upright_crc);
+            assert_true(resizing || image_crc(&image) == e->upright_crc);
             align_image_done(&image);
             break;
         }
@@ -243,13 +253,36 @@ static void test_without_memory(void **state)
     for_each_picture(check_without_memory);
 }
 
+static int start_resizing(void **state)
+{
+    (void)state;
+    resizing = true;
+    return 0;
+}
+
+static int stop_resizing(void **state)
+{
+    (void)state;
+    resizing = false;
+    return 0;
+}
+
+#define RESIZING(test) cmocka_unit_test_setup_teardown(test, start_resizing, stop_resizing)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cut_short),      cmocka_unit_test(test_changed),
-        cmocka_unit_test(test_not_pictures),   cmocka_unit_test(test_too_large),
-        cmocka_unit_test(test_limit_is_exact), cmocka_unit_test(test_damage_with_a_name),
-        cmocka_unit_test(test_damaged_exif),   cmocka_unit_test(test_without_memory),
+        RESIZING(test_cut_short),
+        RESIZING(test_changed),
+        RESIZING(test_without_memory),
+        cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_changed),
+        cmocka_unit_test(test_not_pictures),
+        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_limit_is_exact),
+        cmocka_unit_test(test_damage_with_a_name),
+        cmocka_unit_test(test_damaged_exif),
+        cmocka_unit_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
