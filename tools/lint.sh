@@ -50,7 +50,7 @@ allowed_arrows() {
 kernels base
 layers kernels base
 checkpoint base
-processor checkpoint base
+processor kernels checkpoint base
 model layers checkpoint kernels base
 TABLE
 }

@@ -4,6 +4,7 @@
 #if defined(__x86_64__)
 #define ISA "avx2"
 
+#include "kernels/pixels_x86.h"
 #include "kernels/simd_avx2.h"
 
 #include "kernels/table.inc.h"

@@ -5,6 +5,7 @@
 #if defined(__x86_64__)
 #define ISA "avx512"
 
+#include "kernels/pixels_x86.h"
 #include "kernels/simd_avx512.h"
 
 #include "kernels/table.inc.h"

@@ -4,6 +4,7 @@
 #if defined(__aarch64__)
 #define ISA "neon"
 
+#include "kernels/pixels_neon.h"
 #include "kernels/simd_neon.h"
 
 #include "kernels/table.inc.h"

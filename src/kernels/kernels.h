@@ -14,6 +14,8 @@
  * row_stride = nr; its last panel is padded to nr columns. Expanded pictures live in panels, so that a depthwise
  * convolution reads nr channels of neighbouring pixels side by side.
  */
+#include "kernels/pixels.h"
+
 #include <align/config.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -131,6 +133,8 @@ typedef struct al_kernels {
     /* sum[c] = sum over rows of x[row, c], max[c] = the largest; n columns, rows row_stride apart, rows >= 1 */
     void (*column_sum)(size_t rows, size_t n, size_t row_stride, const float *x, float *sum);
     void (*column_max)(size_t rows, size_t n, size_t row_stride, const float *x, float *max);
+
+    const al_pixel_kernels *pixels;
 } al_kernels;
 
 /*

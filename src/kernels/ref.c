@@ -227,4 +227,5 @@ const al_kernels al_kernels_ref = {
     .layer_norm = layer_norm,
     .column_sum = column_sum,
     .column_max = column_max,
+    .pixels = &al_pixel_kernels_ref,
 };

@@ -10,6 +10,7 @@
 #include "kernels/gemm.inc.h"
 
 #include "kernels/depthwise.inc.h"
+#include "kernels/pixels.inc.h"
 #include "kernels/vector.inc.h"
 
 /* A table called isa: everything above with the products that its CPUs are best at. */
@@ -30,4 +31,5 @@
         .layer_norm = layer_norm,                                                                                \
         .column_sum = column_sum,                                                                                \
         .column_max = column_max,                                                                                \
+        .pixels = &pixel_kernels,                                                                                \
     }

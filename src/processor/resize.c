@@ -12,17 +12,28 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "kernels/kernels.h"
 
 #include <string.h>
 
-#define ROUNDING (UINT32_C(1) << (AL_TAPS_PRECISION - 1))
+/* libjpeg-turbo writes rows that are aligned to a vector past the cache, straight to memory. Ours are read at once, so
+ * they begin a little later than malloc's alignment. */
+#define MISALIGNED 8
 
-/* Bytes of a row that are summed together: their sums stay near the registers. Rows are padded to whole strips. */
-#define STRIP 64
+_Static_assert(AL_TAPS_PRECISION == AL_PIXEL_BITS, "taps are weights for the kernels");
 
 /* ---- sums ---- */
 
-/* All sums are modulo 2^32; the true one fits in 31 bits. */
+static const al_pixel_kernels *pixel_kernels(void)
+{
+    const al_kernels *kernels = al_kernels_get();
+    return kernels ? kernels->pixels : &al_pixel_kernels_ref;
+}
+
+/* Pixels of other than 3 channels, which no decoder gives. All sums are modulo 2^32; the true one fits in 31 bits. */
+
+#define ROUNDING (UINT32_C(1) << (AL_TAPS_PRECISION - 1))
+
 static uint8_t clip(uint32_t sum)
 {
     const int32_t value = (int32_t)sum >> AL_TAPS_PRECISION;
@@ -45,35 +56,21 @@ static inline __attribute__((always_inline)) void sum_columns(uint8_t *to, const
     }
 }
 
-static void resize_columns(uint8_t *to, const uint8_t *from, const al_taps *t, size_t channels)
+static void resize_columns(const al_resizer *r, uint8_t *to, const uint8_t *from)
 {
-    switch (channels) {
+    switch (r->channels) {
     case 1:
-        sum_columns(to, from, t, 1);
+        sum_columns(to, from, &r->columns, 1);
         break;
     case 2:
-        sum_columns(to, from, t, 2);
+        sum_columns(to, from, &r->columns, 2);
         break;
     case 3:
-        sum_columns(to, from, t, 3);
+        pixel_kernels()->rgb_sums(&r->rgb, from, to);
         break;
     default:
-        sum_columns(to, from, t, 4);
+        sum_columns(to, from, &r->columns, 4);
         break;
-    }
-}
-
-/*
- * Adds a strip of one row to the sums. Weights are split into two 16-bit halves, because 16-bit products are what every
- * vector unit has.
- */
-static void add_strip(uint32_t low_sums[STRIP], uint16_t high_sums[STRIP], const uint8_t *from, int32_t weight)
-{
-    const uint16_t low = (uint16_t)weight, high = (uint16_t)((uint32_t)weight >> 16);
-    for (int j = 0; j < STRIP; j++) {
-        const uint16_t pixel = from[j];
-        low_sums[j] += (uint32_t)low * pixel;
-        high_sums[j] = (uint16_t)(high_sums[j] + (uint16_t)((uint32_t)high * pixel));
     }
 }
 
@@ -81,18 +78,10 @@ static void add_strip(uint32_t low_sums[STRIP], uint16_t high_sums[STRIP], const
 static void resize_rows(const al_resizer *r, uint8_t *to, int64_t y)
 {
     const al_taps *t = &r->rows;
-    const int32_t *weights = t->weights + (size_t)y * t->stride;
     const size_t first = (size_t)t->starts[y], count = (size_t)t->counts[y];
-    for (size_t x = 0; x < r->ring_line; x += STRIP) {
-        uint32_t low_sums[STRIP];
-        uint16_t high_sums[STRIP] = {0};
-        for (int j = 0; j < STRIP; j++)
-            low_sums[j] = ROUNDING;
-        for (size_t k = 0; k < count; k++)
-            add_strip(low_sums, high_sums, r->ring + (first + k) % r->ring_rows * r->ring_line + x, weights[k]);
-        for (int j = 0; j < STRIP; j++)
-            to[x + (size_t)j] = clip(low_sums[j] + ((uint32_t)high_sums[j] << 16));
-    }
+    for (size_t k = 0; k < count; k++)
+        r->lines[k] = r->ring + MISALIGNED + (first + k) % r->ring_rows * r->ring_line;
+    pixel_kernels()->byte_sums(count, t->weights + (size_t)y * t->stride, r->lines, r->ring_line, to);
 }
 
 /* ---- row by row ---- */
@@ -125,27 +114,54 @@ static bool vertical_first(const al_resize *to, int64_t height, int64_t width)
     return !to->horizontal_first && to->height < height && height - to->height > 2 * (width - to->width);
 }
 
-/* Bytes of a padded row. */
-static bool row_bytes(size_t *bytes, int64_t width, size_t channels)
+/* Bytes of a row in whole strips, and what the kernels may read behind them. */
+static bool row_bytes(size_t *strips, size_t *bytes, int64_t width, size_t channels)
 {
-    if (!al_mul((size_t)width, channels, bytes) || !al_add(*bytes, STRIP - 1, bytes))
+    if (!al_mul((size_t)width, channels, strips) || !al_add(*strips, AL_PIXEL_STRIP - 1, strips))
         return false;
-    *bytes -= *bytes % STRIP;
-    return true;
+    *strips -= *strips % AL_PIXEL_STRIP;
+    return al_add(*strips, MISALIGNED + AL_PIXEL_SLACK, bytes);
 }
 
-static align_status allocate(al_resizer *r, int64_t width, align_error *err)
+static align_status allocate_rows(al_resizer *r, int64_t width, align_error *err)
 {
-    size_t wide, narrow, ring = 0;
-    if (!row_bytes(&wide, width, r->channels) || !row_bytes(&narrow, r->out.width, r->channels) ||
-        !al_mul(r->columns_first ? narrow : wide, r->rows.stride, &ring))
+    size_t wide, wide_bytes, narrow, narrow_bytes, ring = 0;
+    if (!row_bytes(&wide, &wide_bytes, width, r->channels) ||
+        !row_bytes(&narrow, &narrow_bytes, r->out.width, r->channels) ||
+        !al_mul(r->columns_first ? narrow : wide, r->rows.stride, &ring) || !al_add(ring, MISALIGNED, &ring))
         return al_error_no_memory(err, SIZE_MAX);
     r->ring_line = r->columns_first ? narrow : wide;
     r->ring_rows = r->rows.stride;
-    r->wide = al_calloc(wide, 1);
-    r->narrow = al_calloc(narrow, 1);
+    r->wide = al_calloc(wide_bytes, 1);
+    r->narrow = al_calloc(narrow_bytes, 1);
     r->ring = al_calloc(ring, 1);
-    return r->wide && r->narrow && r->ring ? ALIGN_OK : al_error_no_memory(err, ring);
+    r->lines = al_calloc(r->ring_rows, sizeof *r->lines);
+    return r->wide && r->narrow && r->ring && r->lines ? ALIGN_OK : al_error_no_memory(err, ring);
+}
+
+/* The columns' taps as the kernel reads them. */
+static align_status pack_rgb(al_resizer *r, align_error *err)
+{
+    const al_taps *t = &r->columns;
+    const size_t n = (size_t)t->out, quads = (t->stride + 3) / 4;
+    size_t numbers, bytes;
+    if (!al_mul(n, quads * AL_PIXEL_QUAD, &numbers) || !al_mul(numbers, sizeof *r->packed, &bytes))
+        return al_error_no_memory(err, SIZE_MAX);
+    r->packed = al_alloc(bytes);
+    r->quads = al_calloc(n, sizeof *r->quads);
+    if (!r->packed || !r->quads)
+        return al_error_no_memory(err, bytes);
+    for (size_t i = 0; i < n; i++) {
+        r->quads[i] = (t->counts[i] + 3) / 4;
+        for (int64_t q = 0; q < r->quads[i]; q++) {
+            int32_t weights[4] = {0};
+            for (int64_t k = 0; k < 4 && 4 * q + k < t->counts[i]; k++)
+                weights[k] = t->weights[i * t->stride + (size_t)(4 * q + k)];
+            al_pixel_pack_quad(r->packed + (i * quads + (size_t)q) * AL_PIXEL_QUAD, weights);
+        }
+    }
+    r->rgb = (al_rgb_sums){n, t->starts, r->quads, r->packed, quads * AL_PIXEL_QUAD};
+    return ALIGN_OK;
 }
 
 align_status al_resizer_init(al_resizer *r, int64_t height, int64_t width, int64_t channels, int orientation,
@@ -158,7 +174,9 @@ align_status al_resizer_init(al_resizer *r, int64_t height, int64_t width, int64
     TRY(al_taps_init(&r->rows, height, turn.exchanged ? to->width : to->height, to->resample, turn.from_bottom, err));
     TRY(al_taps_init(&r->columns, width, turn.exchanged ? to->height : to->width, to->resample, turn.from_right, err));
     TRY(al_image_new(&r->out, r->rows.out, r->columns.out, channels, err));
-    TRY(allocate(r, width, err));
+    TRY(allocate_rows(r, width, err));
+    if (channels == 3)
+        TRY(pack_rgb(r, err));
 done:
     if (status != ALIGN_OK)
         al_resizer_done(r);
@@ -172,18 +190,21 @@ void al_resizer_done(al_resizer *r)
     al_free(r->wide);
     al_free(r->narrow);
     al_free(r->ring);
+    al_free(r->lines);
+    al_free(r->packed);
+    al_free(r->quads);
     align_image_done(&r->out);
     *r = (al_resizer){0};
 }
 
 static uint8_t *ring_row(const al_resizer *r)
 {
-    return r->ring + (size_t)r->taken % r->ring_rows * r->ring_line;
+    return r->ring + MISALIGNED + (size_t)r->taken % r->ring_rows * r->ring_line;
 }
 
 uint8_t *al_resizer_row(al_resizer *r)
 {
-    return r->columns_first ? r->wide : ring_row(r);
+    return r->columns_first ? r->wide + MISALIGNED : ring_row(r);
 }
 
 /* The next row of the output. */
@@ -196,7 +217,7 @@ static void make_row(al_resizer *r)
         memcpy(to, r->narrow, line); /* which has no room for whole strips */
     } else {
         resize_rows(r, r->wide, r->made);
-        resize_columns(to, r->wide, &r->columns, r->channels);
+        resize_columns(r, to, r->wide);
     }
     r->made++;
 }
@@ -204,7 +225,7 @@ static void make_row(al_resizer *r)
 void al_resizer_push(al_resizer *r)
 {
     if (r->columns_first)
-        resize_columns(ring_row(r), r->wide, &r->columns, r->channels);
+        resize_columns(r, ring_row(r), r->wide + MISALIGNED);
     r->taken++;
     while (r->made < r->rows.out && r->rows.starts[r->made] + r->rows.counts[r->made] <= r->taken)
         make_row(r);

@@ -9,6 +9,7 @@
  *
  * Of the input, so many rows are kept as one output pixel needs.
  */
+#include "kernels/pixels.h"
 #include "processor/image.h"
 #include "processor/taps.h"
 
@@ -24,9 +25,13 @@ typedef struct al_resizer {
     size_t channels;
     bool columns_first;
     al_taps rows, columns;
-    uint8_t *wide;   /* one row as wide as the input */
-    uint8_t *ring;   /* the last ring_rows rows, columns already resized if columns_first */
-    uint8_t *narrow; /* one row as wide as the output */
+    uint8_t *wide;         /* one row as wide as the input */
+    uint8_t *ring;         /* the last ring_rows rows, columns already resized if columns_first */
+    uint8_t *narrow;       /* one row as wide as the output */
+    const uint8_t **lines; /* rows of the ring that are summed */
+    al_rgb_sums rgb;       /* columns, packed for the kernel; for 3 channels */
+    int16_t *packed;
+    int64_t *quads;
     size_t ring_rows, ring_line;
     int64_t taken, made; /* rows that came in and rows of out that are ready */
 } al_resizer;
