@@ -16,7 +16,8 @@
 typedef struct arguments {
     cli_common common;
     cli_list images, label_lists, templates;
-    const char *labels_file, *orientation;
+    cli_decoding decoding;
+    const char *labels_file;
     int64_t top; /* 0: not given */
 } arguments;
 
@@ -55,7 +56,7 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
         {CLI_LIST, "template", "TEXT", &args->templates, 0,
          "text for a label, with {} in its place: \"a photo of a {}\"; several are averaged (default: {})"},
         {CLI_INT, "top", "K", &args->top, 1, "print the K best labels (default: 5, with --json all)"},
-        CLI_OPTION_ORIENTATION(args->orientation, "apply"),
+        CLI_OPTIONS_PICTURES(args->decoding),
         CLI_OPTIONS_COMMON(args->common),
     };
     int code = cli_parse(self, options, CLI_COUNT(options), argc, argv, &args->images);
@@ -177,7 +178,7 @@ static int classify_pictures(cli_session *session, const arguments *args, const 
     top = top < labels->count ? top : labels->count;
     bool bars = isatty(STDOUT_FILENO);
     int code = CLI_DONE;
-    cli_reader *reader = cli_reader_open(session, &args->common, pictures, args->orientation);
+    cli_reader *reader = cli_reader_open(session, &args->common, pictures, &args->decoding);
     cli_progress progress;
     cli_progress_start(&progress, args->common.quiet, true, "pictures", pictures->count);
     for (size_t i = 0; i < pictures->count && !ferror(stdout); i++) {
@@ -202,7 +203,7 @@ static int classify_pictures(cli_session *session, const arguments *args, const 
 
 static int run(const cli_command *self, int argc, char **argv)
 {
-    arguments args = {.orientation = "apply"};
+    arguments args = {.decoding = CLI_DECODING_INIT};
     cli_strings labels = {0}, pictures = {0};
     cli_session session = {0};
     int code = parse(self, &args, argc, argv);

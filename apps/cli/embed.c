@@ -10,7 +10,8 @@
 typedef struct arguments {
     cli_common common;
     cli_list images, texts;
-    const char *orientation, *output;
+    cli_decoding decoding;
+    const char *output;
 } arguments;
 
 /* The embeddings of all pictures, then of all texts, when they are to be written to a file. */
@@ -42,7 +43,7 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
         {CLI_MANY, "text", "TEXT", &args->texts, 0, "texts"},
         {CLI_TEXT, "output", "FILE", &args->output, 0,
          "write FILE.npy or FILE.safetensors instead of printing; - writes .npy to standard output"},
-        CLI_OPTION_ORIENTATION(args->orientation, "apply"),
+        CLI_OPTIONS_PICTURES(args->decoding),
         CLI_OPTIONS_COMMON(args->common),
     };
     cli_list rest = {0};
@@ -76,7 +77,7 @@ static int embed_pictures(cli_session *session, const arguments *args, const cli
     size_t width = (size_t)session->width;
     if (pictures->count == 0)
         return code;
-    cli_reader *reader = cli_reader_open(session, &args->common, pictures, args->orientation);
+    cli_reader *reader = cli_reader_open(session, &args->common, pictures, &args->decoding);
     cli_progress progress;
     cli_progress_start(&progress, args->common.quiet, args->common.json || !args->output, "pictures", pictures->count);
     for (size_t i = 0; i < pictures->count && !ferror(stdout); i++) {
@@ -168,7 +169,7 @@ static int embed(cli_session *session, const arguments *args, const cli_strings 
 
 static int run(const cli_command *self, int argc, char **argv)
 {
-    arguments args = {.orientation = "apply"};
+    arguments args = {.decoding = CLI_DECODING_INIT};
     cli_strings pictures = {0};
     cli_session session = {0};
     int code = parse(self, &args, argc, argv);

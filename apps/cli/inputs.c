@@ -132,10 +132,13 @@ static char *read_stream(FILE *file, const char *name, int64_t limit, size_t *si
     return bytes;
 }
 
-align_status cli_picture_open(align_image *out, const char *path, const char *orientation, align_error *err)
+align_status cli_picture_open(align_image *out, const char *path, const cli_decoding *decoding,
+                              const align_image_processor_config *config, align_error *err)
 {
     align_image_options options = ALIGN_IMAGE_OPTIONS_INIT;
-    options.ignore_orientation = strcmp(orientation, "ignore") == 0;
+    options.ignore_orientation = strcmp(decoding->orientation, "ignore") == 0;
+    options.resize_for = config;
+    options.fast_decode = decoding->fast;
     if (strcmp(path, "-") != 0)
         return align_image_open(out, path, &options, err);
     size_t size;

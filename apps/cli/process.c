@@ -12,7 +12,8 @@
 typedef struct arguments {
     cli_common common;
     cli_list images, texts, pairs;
-    const char *orientation, *output, *padding;
+    cli_decoding decoding;
+    const char *output, *padding;
     int64_t max_length;
     bool truncation;
 } arguments;
@@ -28,7 +29,7 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
          "how far texts are padded (default: max_length)"},
         {CLI_INT, "max-length", "N", &args->max_length, 1, "tokens to pad to and cut at (default: 64)"},
         {CLI_FLAG, "truncation", NULL, &args->truncation, 0, "cut longer texts; without it they stay longer"},
-        CLI_OPTION_ORIENTATION(args->orientation, "apply"),
+        CLI_OPTIONS_PICTURES(args->decoding),
         CLI_OPTIONS_COMMON(args->common),
     };
     cli_list rest = {0};
@@ -69,9 +70,10 @@ static align_status process(const align_processor *processor, const arguments *a
     align_tensors *tensors = NULL;
     align_image *images = cli_alloc(pictures->count, sizeof *images);
     align_encode_options options = encode_options(args);
+    const align_image_processor_config *config = align_processor_image_processor(processor);
     align_status status = ALIGN_OK;
     for (size_t i = 0; i < pictures->count && status == ALIGN_OK; i++)
-        status = cli_picture_open(&images[i], pictures->items[i], args->orientation, err);
+        status = cli_picture_open(&images[i], pictures->items[i], &args->decoding, config, err);
     if (status == ALIGN_OK)
         status = align_processor_call(processor, args->texts.items, args->pairs.count > 0 ? args->pairs.items : NULL,
                                       args->texts.count, images, pictures->count, &options, &tensors, err);
@@ -89,7 +91,7 @@ static align_status process(const align_processor *processor, const arguments *a
 
 static int run(const cli_command *self, int argc, char **argv)
 {
-    arguments args = {.orientation = "apply", .padding = "max_length", .max_length = 64};
+    arguments args = {.decoding = CLI_DECODING_INIT, .padding = "max_length", .max_length = 64};
     cli_strings pictures = {0};
     cli_session session = {0};
     align_error err = ALIGN_ERROR_INIT;

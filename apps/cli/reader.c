@@ -26,7 +26,7 @@ typedef struct slot {
 struct cli_reader {
     const align_image_processor_config *config;
     const cli_strings *pictures;
-    const char *orientation;
+    const cli_decoding *decoding;
     pthread_t workers[MOST_WORKERS];
     size_t n_workers; /* 0: pictures are read when they are asked for */
     pthread_mutex_t mutex;
@@ -39,7 +39,7 @@ struct cli_reader {
 static void read_picture(const cli_reader *reader, size_t i, slot *s)
 {
     align_image image = {0};
-    s->status = cli_picture_open(&image, reader->pictures->items[i], reader->orientation, &s->err);
+    s->status = cli_picture_open(&image, reader->pictures->items[i], reader->decoding, reader->config, &s->err);
     if (s->status == ALIGN_OK) {
         int64_t height, width;
         align_image_processor_output_size(reader->config, image.height, image.width, &height, &width);
@@ -83,13 +83,13 @@ static size_t count_workers(const cli_common *common, size_t pictures)
 }
 
 cli_reader *cli_reader_open(const cli_session *session, const cli_common *common, const cli_strings *pictures,
-                            const char *orientation)
+                            const cli_decoding *decoding)
 {
     cli_reader *reader = cli_alloc(1, sizeof *reader);
     size_t wanted = count_workers(common, pictures->count);
     reader->config = align_processor_image_processor(session->processor);
     reader->pictures = pictures;
-    reader->orientation = orientation;
+    reader->decoding = decoding;
     reader->n_slots = wanted ? SLOTS_PER_WORKER * wanted : 1;
     reader->slots = cli_alloc(reader->n_slots, sizeof *reader->slots);
     pthread_mutex_init(&reader->mutex, NULL);

@@ -13,7 +13,7 @@
 typedef struct arguments {
     cli_common common;
     cli_list images, texts;
-    const char *orientation;
+    cli_decoding decoding;
 } arguments;
 
 typedef struct matrix {
@@ -26,7 +26,7 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
     const cli_option options[] = {
         {CLI_MANY, "image", "FILE", &args->images, 0, "pictures: files, folders, or - for standard input"},
         {CLI_MANY, "text", "TEXT", &args->texts, 0, "texts"},
-        CLI_OPTION_ORIENTATION(args->orientation, "apply"),
+        CLI_OPTIONS_PICTURES(args->decoding),
         CLI_OPTIONS_COMMON(args->common),
     };
     cli_list rest = {0};
@@ -51,7 +51,7 @@ static matrix compute_logits(cli_session *session, const arguments *args, const 
     float *picture = cli_alloc(width, sizeof *picture);
     logits.values = cli_alloc(logits.rows, logits.columns * sizeof *logits.values);
     bool ok = true;
-    cli_reader *reader = cli_reader_open(session, &args->common, pictures, args->orientation);
+    cli_reader *reader = cli_reader_open(session, &args->common, pictures, &args->decoding);
     cli_progress progress;
     cli_progress_start(&progress, args->common.quiet, false, "pictures", pictures->count);
     for (size_t i = 0; i < logits.rows; i++) {
@@ -166,7 +166,7 @@ static int compare(cli_session *session, const arguments *args, const cli_string
 
 static int run(const cli_command *self, int argc, char **argv)
 {
-    arguments args = {.orientation = "apply"};
+    arguments args = {.decoding = CLI_DECODING_INIT};
     cli_strings pictures = {0};
     cli_session session = {0};
     int code = parse(self, &args, argc, argv);

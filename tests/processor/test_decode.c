@@ -73,6 +73,75 @@ static void test_resized_on_the_way(void **state)
     for_each_picture(check_both_resized);
 }
 
+static align_image open_resized(const char *path, int64_t size, bool fast_decode)
+{
+    align_image_processor_config config;
+    align_image_processor_config_init(&config);
+    config.size_height = config.size_width = size;
+    config.resample = ALIGN_BILINEAR;
+    align_image_options options = ALIGN_IMAGE_OPTIONS_INIT;
+    options.resize_for = &config;
+    options.fast_decode = fast_decode;
+    align_image image;
+    align_error err = ALIGN_ERROR_INIT;
+    if (align_image_open(&image, path, &options, &err) != ALIGN_OK)
+        fail_msg("%s", err.message);
+    return image;
+}
+
+/* The largest and, in *mean, the mean difference that decoding at a fraction of the size makes. */
+static int fast_difference(const char *path, int64_t size, double *mean)
+{
+    align_image exact = open_resized(path, size, false), fast = open_resized(path, size, true);
+    const size_t bytes = (size_t)(size * size * 3);
+    int most = 0, sum = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        const int difference = abs(exact.pixels[i] - fast.pixels[i]);
+        most = difference > most ? difference : most;
+        sum += difference;
+    }
+    *mean = (double)sum / (double)bytes;
+    align_image_done(&exact);
+    align_image_done(&fast);
+    return most;
+}
+
+/* 128 x 128 pixels are decoded at 1/2 and at 1/4 for these sizes. */
+static void test_fast_decode(void **state)
+{
+    (void)state;
+    static const char *const photos[] = {MODELS "/demo/pizza.jpg", MODELS "/demo/racing_car.jpg"};
+    double mean;
+    for (size_t i = 0; i < sizeof photos / sizeof *photos; i++)
+        for (int64_t size = 16; size <= 32; size += 16) {
+            assert_in_range(fast_difference(photos[i], size, &mean), 1, 12);
+            assert_true(mean > 0.0 && mean < 2.0);
+        }
+}
+
+/* Nothing changes where the picture would become less than twice the size wanted, nor for other formats. */
+static void test_fast_decode_changes_nothing(void **state)
+{
+    (void)state;
+    double mean;
+    assert_int_equal(fast_difference(MODELS "/demo/pizza.jpg", 33, &mean), 0);
+    assert_int_equal(fast_difference(MODELS "/demo/octopus.png", 8, &mean), 0);
+    assert_int_equal(fast_difference(MODELS "/demo/whale.webp", 8, &mean), 0);
+    assert_int_equal(fast_difference(MODELS "/demo/butterfly.gif", 8, &mean), 0);
+}
+
+/* Without resize_for the whole picture is asked for. */
+static void test_fast_decode_alone(void **state)
+{
+    (void)state;
+    align_image_options options = ALIGN_IMAGE_OPTIONS_INIT;
+    options.fast_decode = true;
+    align_image image;
+    assert_int_equal(align_image_open(&image, MODELS "/demo/pizza.jpg", &options, NULL), ALIGN_OK);
+    assert_true(image.height == 128 && image.width == 128);
+    align_image_done(&image);
+}
+
 /* What a processor that does not resize wants is the picture as it is. */
 static void test_resize_for_nothing(void **state)
 {
@@ -130,6 +199,9 @@ int main(void)
         cmocka_unit_test(test_pictures),
         cmocka_unit_test(test_resized_on_the_way),
         cmocka_unit_test(test_resize_for_nothing),
+        cmocka_unit_test(test_fast_decode),
+        cmocka_unit_test(test_fast_decode_changes_nothing),
+        cmocka_unit_test(test_fast_decode_alone),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_files_that_are_not_there),
     };
