@@ -210,6 +210,61 @@ ALIGN_API float align_model_temperature(const align_model *model);
 ALIGN_API void align_normalize(float *x, size_t rows, size_t n);
 ALIGN_API void align_softmax(float *x, size_t rows, size_t n);
 
+/* ---- where the time goes ---- */
+
+/* The steps of a pass, each with its bias, activation and residual. */
+typedef enum align_step_kind {
+    ALIGN_STEP_PLAN,             /* measuring the workspace */
+    ALIGN_STEP_INPUT,            /* pixels to f32; masks, and which tokens are computed */
+    ALIGN_STEP_STEM,             /* vision: the 3x3 convolution */
+    ALIGN_STEP_EXPAND,           /* 1x1 convolution; runs in turns with the next one */
+    ALIGN_STEP_DEPTHWISE,        /* and the means for the gates */
+    ALIGN_STEP_SQUEEZE_EXCITE,   /* the gates */
+    ALIGN_STEP_PROJECT,          /* gated 1x1 convolution */
+    ALIGN_STEP_POOL,             /* mean or largest of the pixels */
+    ALIGN_STEP_EMBEDDINGS,       /* text: looking up rows */
+    ALIGN_STEP_NORM,             /* layer norm */
+    ALIGN_STEP_QUERY_KEY_VALUE,  /* one product for all three */
+    ALIGN_STEP_ATTENTION,        /* scores, softmax, weighted values */
+    ALIGN_STEP_ATTENTION_OUTPUT, /* attention.output.dense */
+    ALIGN_STEP_INTERMEDIATE,     /* intermediate.dense */
+    ALIGN_STEP_OUTPUT,           /* output.dense */
+    ALIGN_STEP_POOLER,           /* pooler.dense */
+    ALIGN_STEP_PROJECTION,       /* text_projection */
+    ALIGN_STEP_LOGITS,           /* where the towers meet: lengths, logits and loss */
+    ALIGN_STEP_STATES,           /* handing out states */
+    ALIGN_STEP_COUNT
+} align_step_kind;
+
+/* "squeeze_excite"; NULL for a number that is no step. */
+ALIGN_API const char *align_step_name(align_step_kind kind);
+
+/* Sums over all passes since the profile was started. Bytes are those of a step's operands and results, each counted
+ * once, and not of what never leaves the caches: the expanded picture between EXPAND and DEPTHWISE. */
+typedef struct align_profile_step {
+    align_tower tower; /* BOTH: of neither alone */
+    int64_t block;     /* of the vision tower, or layer of the text tower, counted from 1; 0: outside */
+    align_step_kind kind;
+    int64_t calls;
+    double milliseconds; /* the steps of a pass follow each other: they add up to it */
+    int64_t macs, weight_bytes, activation_bytes;
+} align_profile_step;
+
+typedef struct align_profile {
+    size_t n_steps;
+    const align_profile_step *steps; /* in the order in which they run; owned by the context, until its next call */
+} align_profile;
+
+/* Keeps a profile of the context's passes from now on, beginning with nothing. Results stay the same, bit for bit. */
+ALIGN_API align_status align_context_profile_start(align_context *context, align_error *err);
+
+/* What it has found; INVALID_ARGUMENT where none was started. */
+ALIGN_API align_status align_context_profile(const align_context *context, align_profile *out, align_error *err);
+
+/* The most f32 multiply-adds a second that the context's threads can do together, measured for some milliseconds with
+ * nothing but registers: what a profile is to be compared with. */
+ALIGN_API double align_context_peak(align_context *context);
+
 /* What `align inspect` tells: parameters (buffers apart), bytes as stored, multiply-adds of one picture [C, h, w] of
  * image_size rows and columns and of one text of the given length. */
 typedef struct align_model_stats {

@@ -135,6 +135,11 @@ typedef struct al_kernels {
     void (*column_max)(size_t rows, size_t n, size_t row_stride, const float *x, float *max);
 
     const al_pixel_kernels *pixels;
+
+    /* peak_lanes numbers x that are 0 at first become a x + b, n times over, in registers; returns their sum. No layer
+     * needs it: it shows how many multiply-adds the machine can do at most. */
+    float (*peak)(size_t n, float a, float b);
+    size_t peak_lanes;
 } al_kernels;
 
 /*

@@ -203,6 +203,17 @@ static void column_max(size_t rows, size_t n, size_t row_stride, const float *x,
         }
 }
 
+static float peak(size_t n, float a, float b)
+{
+    float x[NR] = {0.0f}, total = 0.0f;
+    for (size_t round = 0; round < n; round++)
+        for (size_t i = 0; i < NR; i++)
+            x[i] = x[i] * a + b;
+    for (size_t i = 0; i < NR; i++)
+        total += x[i];
+    return total;
+}
+
 static const al_product f32_product = {
     .name = "f32 ref",
     .element = AL_F32,
@@ -228,4 +239,6 @@ const al_kernels al_kernels_ref = {
     .column_sum = column_sum,
     .column_max = column_max,
     .pixels = &al_pixel_kernels_ref,
+    .peak = peak,
+    .peak_lanes = NR,
 };

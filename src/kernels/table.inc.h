@@ -10,6 +10,7 @@
 #include "kernels/gemm.inc.h"
 
 #include "kernels/depthwise.inc.h"
+#include "kernels/peak.inc.h"
 #include "kernels/pixels.inc.h"
 #include "kernels/vector.inc.h"
 
@@ -32,4 +33,6 @@
         .column_sum = column_sum,                                                                                \
         .column_max = column_max,                                                                                \
         .pixels = &pixel_kernels,                                                                                \
+        .peak = peak,                                                                                            \
+        .peak_lanes = PEAK_LANES,                                                                                \
     }

@@ -5,6 +5,7 @@
 #include "layers/attention.h"
 
 #include "layers/linear.h"
+#include "layers/profile.h"
 
 #include <math.h>
 #include <string.h>
@@ -126,6 +127,22 @@ static void attention_work(void *user, size_t begin, size_t end, int thread)
         one_head(job, i / heads, i % heads, &job->scratch[thread]);
 }
 
+/* In the profile: the scores, the values and the relative positions, and q, k, v and context. */
+static void count_attention(const al_run *run, const al_attention *at, const al_attention_input *in)
+{
+    const size_t width = at->heads * at->head_size;
+    const size_t positions = at->positions == AL_POSITIONS_NONE ? 0 : at->positions == AL_POSITIONS_KEY ? 1 : 2;
+    size_t rows = 0, asking = 0, pairs = 0;
+    for (size_t b = 0; b < in->batch; b++) {
+        const size_t tokens = in->offsets ? in->offsets[b + 1] - in->offsets[b] : in->tokens;
+        const size_t queries = in->first_only ? 1 : tokens;
+        rows += tokens;
+        asking += queries;
+        pairs += queries * tokens;
+    }
+    al_profile_count(run, (2 + positions) * pairs * width, 0, (2 * rows + 2 * asking) * width * sizeof(float));
+}
+
 void al_attention_forward(const al_run *run, const al_attention *at, const al_attention_input *in)
 {
     const al_kernels *k = run->kernels;
@@ -141,6 +158,7 @@ void al_attention_forward(const al_run *run, const al_attention *at, const al_at
     }
     if (!run->dry) {
         attention_job job = {run, at, in, scratch};
+        count_attention(run, at, in);
         al_threads_run(run->threads, in->batch * at->heads, 1, attention_work, &job);
     }
     al_arena_release(run->arena, mark);

@@ -2,6 +2,7 @@
 #include "layers/conv.h"
 
 #include "base/tensor.h"
+#include "layers/profile.h"
 
 #include <string.h>
 
@@ -42,6 +43,7 @@ void al_stem_windows(const al_run *run, size_t batch, size_t channels, size_t he
 {
     if (run->dry)
         return;
+    al_profile_count(run, 0, 0, batch * channels * height * width * sizeof *pixels);
     windows_job job = {channels, height, width, pixels, windows};
     al_threads_run(run->threads, batch * (height / 2), 8, windows_work, &job);
 }
@@ -148,7 +150,7 @@ static size_t clamp(ptrdiff_t v, size_t most)
 }
 
 /* Panel p of picture b: band by band through the window, and the mean of what comes out. */
-static void filter_panel(const expand_job *job, size_t p, size_t b, float *window)
+static void filter_panel(const expand_job *job, size_t p, size_t b, float *window, int thread)
 {
     const al_kernels *k = job->run->kernels;
     const al_depthwise_conv *conv = job->conv;
@@ -180,11 +182,13 @@ static void filter_panel(const expand_job *job, size_t p, size_t b, float *windo
             fill_rows(job, p, b, held, to, window + (held - first) * row);
             held = to;
         }
+        al_profile_lap(job->run, thread, job->expand ? ALIGN_STEP_EXPAND : ALIGN_STEP_DEPTHWISE);
         d.in_rows = job->rows - first; /* row 0 of the kernel's picture is row `first` of ours */
         d.top = conv->before + (ptrdiff_t)first;
         k->depthwise(&d, y, end);
         k->column_sum((end - y) * job->out_columns, nr, nr, d.out + y * job->out_columns * nr, sums);
         k->add(nr, sums, mean);
+        al_profile_lap(job->run, thread, ALIGN_STEP_DEPTHWISE);
     }
     for (size_t c = 0; c < nr; c++)
         mean[c] /= (float)out_pixels;
@@ -193,8 +197,29 @@ static void filter_panel(const expand_job *job, size_t p, size_t b, float *windo
 static void expand_work(void *user, size_t begin, size_t end, int thread)
 {
     const expand_job *job = user;
+    float *window = job->scratch + (size_t)thread * scratch_floats(job);
+    al_profile_lap_start(job->run, thread);
     for (size_t item = begin; item < end; item++)
-        filter_panel(job, item / job->batch, item % job->batch, job->scratch + (size_t)thread * scratch_floats(job));
+        filter_panel(job, item / job->batch, item % job->batch, window, thread);
+}
+
+/* The steps of the profile; see conv.h for what they share. */
+static void begin_expand(const expand_job *job)
+{
+    const al_linear *l = job->expand;
+    const size_t pixels = job->batch * job->rows * job->columns;
+    al_profile_step(job->run, ALIGN_STEP_EXPAND);
+    al_profile_count(job->run, pixels * l->in * l->out, al_packed_bytes(&l->weight, l->in, l->out),
+                     pixels * l->in * sizeof(float));
+}
+
+static void begin_depthwise(const expand_job *job)
+{
+    const size_t taps = job->conv->kernel * job->conv->kernel, channels = job->conv->channels;
+    const size_t in = job->expand ? 0 : job->batch * job->rows * job->columns * channels;
+    const size_t out = job->batch * job->out_rows * job->out_columns * channels;
+    al_profile_step(job->run, ALIGN_STEP_DEPTHWISE);
+    al_profile_count(job->run, out * taps, channels * taps * sizeof(float), (in + out) * sizeof(float));
 }
 
 void al_expand_depthwise_forward(const al_run *run, const al_linear *expand, const al_depthwise_conv *conv,
@@ -215,6 +240,8 @@ void al_expand_depthwise_forward(const al_run *run, const al_linear *expand, con
                       .y = y,
                       .means = means};
     plan_bands(&job);
+    if (expand)
+        begin_expand(&job);
     const size_t mark = al_arena_mark(run->arena), pixels = batch * rows * columns;
     if (expand && !al_linear_reads_in_place(expand)) {
         char *operand = al_arena_take(run->arena, pixels, al_linear_operand_row(expand));
@@ -222,8 +249,12 @@ void al_expand_depthwise_forward(const al_run *run, const al_linear *expand, con
         job.operand = operand;
     }
     job.scratch = al_arena_floats(run->arena, (size_t)al_threads_count(run->threads) * scratch_floats(&job));
-    if (!run->dry)
+    if (!run->dry) {
+        begin_depthwise(&job);
+        al_profile_laps_begin(run);
         al_threads_run(run->threads, job.panels * batch, 1, expand_work, &job);
+        al_profile_laps_end(run);
+    }
     al_arena_release(run->arena, mark);
 }
 
@@ -332,6 +363,7 @@ void al_pool(const al_run *run, size_t batch, size_t pixels, size_t channels, bo
 {
     if (run->dry)
         return;
+    al_profile_count(run, 0, 0, batch * (pixels + 1) * channels * sizeof *x);
     for (size_t b = 0; b < batch; b++) {
         const float *picture = x + b * pixels * channels;
         if (max) {
@@ -366,6 +398,7 @@ void al_channels_first(const al_run *run, size_t batch, size_t pixels, size_t ch
 {
     if (run->dry)
         return;
+    al_profile_count(run, 0, 0, 2 * batch * pixels * channels * sizeof *x);
     layout_job job = {pixels, channels, x, y};
     al_threads_run(run->threads, batch * channels, 16, channels_first_work, &job);
 }

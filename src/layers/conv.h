@@ -39,7 +39,8 @@ size_t al_depthwise_conv_size(const al_depthwise_conv *conv, size_t n);
  * and means [B, panels * nr] over the pixels of each picture of y. expand NULL: none, E = C.
  *
  * One panel of one picture goes through all of it at once: the expanded picture exists only a band of rows of one panel
- * at a time, in a cache, and the thread that filtered them adds them up.
+ * at a time, in a cache, and the thread that filtered them adds them up. In a profile they are two steps nevertheless,
+ * EXPAND and DEPTHWISE, which begin here.
  */
 void al_expand_depthwise_forward(const al_run *run, const al_linear *expand, const al_depthwise_conv *conv,
                                  size_t batch, size_t rows, size_t columns, const float *x, align_activation act,

@@ -2,6 +2,7 @@
 #include "layers/embedding.h"
 
 #include "base/tensor.h"
+#include "layers/profile.h"
 
 /* Rows are converted a stretch at a time on the stack: a row has no alignment in the file. */
 #define STRETCH 256
@@ -40,6 +41,8 @@ void al_embedding_forward(const al_run *run, const align_tensor *table, size_t n
 {
     if (run->dry)
         return;
+    const size_t elements = n * (size_t)table->shape[1];
+    al_profile_count(run, 0, elements * align_dtype_size(table->dtype), (add ? 2 : 1) * elements * sizeof *y);
     embedding_job job = {run->kernels, table, ids, add, y};
     al_threads_run(run->threads, n, 32, embedding_work, &job);
 }

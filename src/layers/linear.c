@@ -2,6 +2,7 @@
 #include "layers/linear.h"
 
 #include "base/tensor.h"
+#include "layers/profile.h"
 
 #include <string.h>
 
@@ -205,6 +206,13 @@ static al_gemm gemm_of(const al_linear *l, size_t rows, al_matrix x, align_activ
     return g;
 }
 
+/* In the profile. */
+static void count_product(const al_run *run, const al_linear *l, size_t rows, const float *residual)
+{
+    const size_t floats = rows * (l->in + (residual ? 2 : 1) * l->out);
+    al_profile_count(run, rows * l->in * l->out, al_packed_bytes(&l->weight, l->in, l->out), floats * sizeof(float));
+}
+
 void al_linear_forward(const al_run *run, const al_linear *l, size_t rows, al_matrix x, align_activation act,
                        al_linear_output y)
 {
@@ -212,6 +220,7 @@ void al_linear_forward(const al_run *run, const al_linear *l, size_t rows, al_ma
     const al_product *product = l->weight.product;
     if (rows == 0)
         return;
+    count_product(run, l, rows, y.residual);
     if (!product->prepare || (product->element == AL_F32 && rows <= FEW_ROWS)) {
         if (!run->dry)
             multiply(run, &g, (gemm_job){.run = product->prepare ? run->kernels->gemm : product->gemm});
@@ -224,5 +233,6 @@ void al_linear_forward_gated(const al_run *run, const al_linear *l, size_t rows,
                              al_linear_output y)
 {
     const al_gemm g = gemm_of(l, rows, x, ALIGN_ACT_LINEAR, y);
+    count_product(run, l, rows, y.residual);
     forward_prepared(run, l, x, &gates, &g);
 }

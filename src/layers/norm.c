@@ -2,6 +2,7 @@
 #include "layers/norm.h"
 
 #include "base/tensor.h"
+#include "layers/profile.h"
 
 #include <math.h>
 
@@ -38,6 +39,7 @@ void al_layer_norm_forward(const al_run *run, const al_layer_norm *norm, size_t 
 {
     if (run->dry)
         return;
+    al_profile_count(run, 0, 2 * norm->n * sizeof *x, 2 * rows * norm->n * sizeof *x);
     norm_job job = {run, norm, x, y};
     al_threads_run(run->threads, rows, 32, norm_work, &job);
 }

@@ -73,6 +73,11 @@ al_packed al_packed_new(const al_packing *p, size_t in, size_t out)
     return (al_packed){product, weight, scale, sum};
 }
 
+size_t al_packed_bytes(const al_packed *packed, size_t in, size_t out)
+{
+    return in * out * element_size(packed->product->element);
+}
+
 /* ---- filling ---- */
 
 /* Rows are converted a stretch at a time, so that halves need no copy of the whole matrix. */

@@ -41,6 +41,9 @@ typedef struct al_packed {
 /* Takes room for [out, in] and, where it writes, zeroes what no row will fill. */
 al_packed al_packed_new(const al_packing *packing, size_t in, size_t out);
 
+/* Bytes of its weights. */
+size_t al_packed_bytes(const al_packed *packed, size_t in, size_t out);
+
 /* Writes weight [rows, in, ...] of any float dtype as output columns first .. first + rows - 1, row r multiplied by
  * scale[r] (NULL: 1). Only where packing writes. */
 void al_packed_fill(const al_packed *packed, const al_packing *packing, size_t in, size_t first, size_t rows,

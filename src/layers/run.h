@@ -10,10 +10,13 @@
 #include "base/threads.h"
 #include "kernels/kernels.h"
 
+typedef struct al_profile al_profile;
+
 typedef struct al_run {
     const al_kernels *kernels;
     al_threads *threads;
     al_arena *arena; /* workspace of this pass */
     bool dry;
+    al_profile *profile; /* where the time goes (profile.h); NULL: not kept, as in every dry run */
 } al_run;
 #endif

@@ -15,6 +15,7 @@
  */
 #include "base/status.h"
 #include "base/tensor.h"
+#include "layers/profile.h"
 #include "model/context.h"
 #include "model/inputs.h"
 
@@ -56,6 +57,7 @@ static void similarity_forward(const al_run *run, float temperature, size_t text
 {
     if (run->dry)
         return;
+    al_profile_count(run, texts * images * n, 0, ((texts + images) * n + 2 * texts * images) * sizeof *per_text);
     for (size_t t = 0; t < texts; t++)
         for (size_t i = 0; i < images; i++) {
             const float logit = run->kernels->dot(n, text_embeds + t * n, image_embeds + i * n) / temperature;
@@ -180,6 +182,8 @@ static void run_align(const al_run *run, al_arena *results, request *q)
     }
     al_text_project(run, model->text, texts, q->text_pass.tokens * (size_t)model->config.text_config.hidden_size,
                     q->text_pass.last_hidden_state, text_embeds);
+    al_profile_block(run, ALIGN_TOWER_BOTH, 0);
+    al_profile_step(run, ALIGN_STEP_LOGITS);
     if (!run->dry) {
         memcpy(image_embeds, q->vision_pass.pooler_output, images * width * sizeof *image_embeds);
         align_normalize(text_embeds, texts, width);

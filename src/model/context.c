@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "layers/profile.h"
 #include "model/text.h"
 #include "model/vision.h"
 
@@ -48,6 +49,7 @@ void align_context_free(align_context *c)
     al_threads_free(c->threads);
     al_arena_done(&c->workspace);
     al_arena_done(&c->results);
+    al_profile_free(c->profile);
     al_free(c->text_states);
     al_free(c->attentions);
     al_free(c->vision_states);
@@ -59,21 +61,51 @@ size_t align_context_workspace(const align_context *c)
     return c->workspace_bytes;
 }
 
+align_status align_context_profile_start(align_context *c, align_error *err)
+{
+    if (!c)
+        return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "NULL for the context");
+    if (c->profile) {
+        al_profile_reset(c->profile);
+        return ALIGN_OK;
+    }
+    const size_t layers = c->model->text ? al_text_layers(c->model->text) : 0;
+    const size_t blocks = c->model->vision ? al_vision_blocks(c->model->vision) : 0;
+    return al_profile_new(&c->profile, blocks, layers, (size_t)al_threads_count(c->threads), err);
+}
+
+align_status align_context_profile(const align_context *c, align_profile *out, align_error *err)
+{
+    if (!c || !out)
+        return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "NULL for the %s", c ? "profile" : "context");
+    if (!c->profile)
+        return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "this context keeps no profile");
+    *out = al_profile_get(c->profile);
+    return ALIGN_OK;
+}
+
+double align_context_peak(align_context *c)
+{
+    return al_peak_macs(al_kernels_get(), c->threads);
+}
+
 align_status al_context_run(align_context *c, al_pass pass, void *user, align_error *err)
 {
-    align_status status = ALIGN_OK;
-    al_run run = {al_kernels_get(), c->threads, &c->workspace, true};
+    const al_run plan = {al_kernels_get(), c->threads, &c->workspace, true, NULL};
+    const al_run run = {plan.kernels, c->threads, &c->workspace, false, c->profile};
+    al_profile_block(&run, ALIGN_TOWER_BOTH, 0);
+    al_profile_step(&run, ALIGN_STEP_PLAN);
     const al_arena_rehearsal workspace = al_arena_rehearse(&c->workspace), results = al_arena_rehearse(&c->results);
-    pass(&run, &c->results, user);
+    pass(&plan, &c->results, user);
     const size_t need = c->workspace.peak, room = c->limit && c->limit > need ? c->limit - need : c->limit ? 1 : 0;
     const align_status first = al_arena_reserve(&c->workspace, workspace, c->limit, err);
     const align_status second = al_arena_reserve(&c->results, results, room, first == ALIGN_OK ? err : NULL);
-    status = first != ALIGN_OK ? first : second;
-    if (status != ALIGN_OK)
-        return status;
-    if (need > c->workspace_bytes)
-        c->workspace_bytes = need;
-    run.dry = false;
-    pass(&run, &c->results, user);
-    return ALIGN_OK;
+    const align_status status = first != ALIGN_OK ? first : second;
+    if (status == ALIGN_OK) {
+        if (need > c->workspace_bytes)
+            c->workspace_bytes = need;
+        pass(&run, &c->results, user);
+    }
+    al_profile_end(&run);
+    return status;
 }

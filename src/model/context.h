@@ -15,6 +15,7 @@ struct align_context {
     al_arena workspace, results;
     size_t limit;           /* of workspace and results together; 0: none */
     size_t workspace_bytes; /* largest workspace so far */
+    al_profile *profile;    /* NULL: not kept */
     /* headers of the lists a forward pass hands out: L + 1, L and blocks + 1 of them; their data are results */
     align_tensor *text_states, *attentions, *vision_states;
 };

@@ -22,6 +22,7 @@
 #include "layers/embedding.h"
 #include "layers/linear.h"
 #include "layers/norm.h"
+#include "layers/profile.h"
 
 #include <float.h>
 #include <string.h>
@@ -131,6 +132,7 @@ static void copy_embeds(const al_text_tower *t, const token_rows *rows, const al
 static void embed(const al_run *run, const al_text_tower *t, const al_text_pass *pass, const token_rows *rows, float *y)
 {
     const size_t mark = al_arena_mark(run->arena), n = rows->n;
+    al_profile_step(run, ALIGN_STEP_EMBEDDINGS);
     if (pass->input_ids->data)
         al_embedding_forward(run, t->word_embeddings, n, integers(run, pass, rows, pass->input_ids, 0), false, y);
     else if (!run->dry)
@@ -138,6 +140,7 @@ static void embed(const al_run *run, const al_text_tower *t, const al_text_pass 
     al_embedding_forward(run, t->token_type_embeddings, n, integers(run, pass, rows, pass->token_type_ids, 0), true, y);
     if (t->absolute_positions)
         al_embedding_forward(run, t->position_embeddings, n, integers(run, pass, rows, pass->position_ids, 1), true, y);
+    al_profile_step(run, ALIGN_STEP_NORM);
     al_layer_norm_forward(run, &t->embeddings_norm, n, y, y);
     al_arena_release(run->arena, mark);
 }
@@ -194,11 +197,15 @@ static void attend(const al_run *run, const al_text_tower *t, const text_layer *
         first_rows(run, t, in, x, first);
         residual = first;
     }
+    al_profile_step(run, ALIGN_STEP_QUERY_KEY_VALUE);
     al_linear_forward(run, &layer->query_key_value, n, al_rows(run, x, t->hidden_size), ALIGN_ACT_LINEAR,
                       al_rows_out(run, qkv, 3 * width, NULL));
+    al_profile_step(run, ALIGN_STEP_ATTENTION);
     al_attention_forward(run, &layer->attention, in);
+    al_profile_step(run, ALIGN_STEP_ATTENTION_OUTPUT);
     al_linear_forward(run, &layer->attention_output, out, al_rows(run, in->context, width), ALIGN_ACT_LINEAR,
                       al_rows_out(run, y, t->hidden_size, residual));
+    al_profile_step(run, ALIGN_STEP_NORM);
     al_layer_norm_forward(run, &layer->attention_norm, out, y, y);
     al_arena_release(run->arena, mark);
 }
@@ -208,10 +215,13 @@ static void feed_forward(const al_run *run, const al_text_tower *t, const text_l
 {
     const size_t width = layer->intermediate.out, mark = al_arena_mark(run->arena);
     float *intermediate = al_arena_floats(run->arena, n * width);
+    al_profile_step(run, ALIGN_STEP_INTERMEDIATE);
     al_linear_forward(run, &layer->intermediate, n, al_rows(run, x, t->hidden_size), t->act,
                       al_rows_out(run, intermediate, width, NULL));
+    al_profile_step(run, ALIGN_STEP_OUTPUT);
     al_linear_forward(run, &layer->output, n, al_rows(run, intermediate, width), ALIGN_ACT_LINEAR,
                       al_rows_out(run, y, t->hidden_size, x));
+    al_profile_step(run, ALIGN_STEP_NORM);
     al_layer_norm_forward(run, &layer->output_norm, n, y, y);
     al_arena_release(run->arena, mark);
 }
@@ -219,6 +229,7 @@ static void feed_forward(const al_run *run, const al_text_tower *t, const text_l
 /* [B, H] = tanh(dense(x[:, 0])); the first token of each text stands S rows after the one before. */
 static void pool(const al_run *run, const al_text_tower *t, const al_text_pass *pass)
 {
+    al_profile_step(run, ALIGN_STEP_POOLER);
     al_linear_forward(run, &t->pooler, pass->batch,
                       al_rows(run, pass->last_hidden_state, pass->tokens * t->hidden_size), ALIGN_ACT_TANH,
                       al_rows_out(run, pass->pooler_output, t->hidden_size, NULL));
@@ -236,6 +247,8 @@ static float *state_after(const al_text_tower *t, const al_text_pass *pass, size
 void al_text_forward(const al_run *run, const al_text_tower *t, const al_text_pass *pass)
 {
     const size_t mark = al_arena_mark(run->arena);
+    al_profile_block(run, ALIGN_TOWER_TEXT, 0);
+    al_profile_step(run, ALIGN_STEP_INPUT);
     const token_rows rows = rows_to_compute(run, t, pass);
     float *attended = al_arena_floats(run->arena, rows.n * t->hidden_size), *factors = NULL;
     float *stream = pass->first_states ? al_arena_floats(run->arena, rows.n * t->hidden_size) : pass->last_hidden_state;
@@ -251,6 +264,7 @@ void al_text_forward(const al_run *run, const al_text_tower *t, const al_text_pa
     embed(run, t, pass, &rows, x);
     for (size_t i = 0; i < t->n_layers; i++) {
         const text_layer *layer = &t->layers[i];
+        al_profile_block(run, ALIGN_TOWER_TEXT, i + 1);
         float *y = state_after(t, pass, i + 1, stream);
         in.first_only = pass->first_states && i + 1 == t->n_layers;
         in.head_mask = factors ? factors + (pass->head_mask->rank == 2 ? i * layer->attention.heads : 0) : NULL;
@@ -259,6 +273,7 @@ void al_text_forward(const al_run *run, const al_text_tower *t, const al_text_pa
         feed_forward(run, t, layer, in.first_only ? pass->batch : rows.n, attended, y);
         x = y;
     }
+    al_profile_block(run, ALIGN_TOWER_TEXT, 0);
     if (pass->first_states && t->n_layers == 0)
         first_rows(run, t, &in, x, pass->first_states);
     if (pass->pooler_output)
@@ -269,6 +284,7 @@ void al_text_forward(const al_run *run, const al_text_tower *t, const al_text_pa
 void al_text_project(const al_run *run, const al_text_tower *t, size_t batch, size_t row_stride, const float *states,
                      float *features)
 {
+    al_profile_step(run, ALIGN_STEP_PROJECTION);
     al_linear_forward(run, &t->projection, batch, al_rows(run, states, row_stride), ALIGN_ACT_LINEAR,
                       al_rows_out(run, features, t->projection.out, NULL));
 }

@@ -23,6 +23,7 @@
 #include "base/tensor.h"
 #include "layers/conv.h"
 #include "layers/norm.h"
+#include "layers/profile.h"
 
 #include <string.h>
 
@@ -56,6 +57,7 @@ static void stem_forward(const al_run *run, const al_vision_tower *t, size_t bat
 {
     const size_t n = batch * (height / 2) * (width / 2), mark = al_arena_mark(run->arena);
     float *windows = al_arena_floats(run->arena, n * t->stem.in);
+    al_profile_step(run, ALIGN_STEP_STEM);
     al_stem_windows(run, batch, t->channels, height, width, pixels, windows);
     al_linear_forward(run, &t->stem, n, al_rows(run, windows, t->stem.in), t->act,
                       al_rows_out(run, y, t->stem.out, NULL));
@@ -101,7 +103,9 @@ static void mbconv_forward(const al_run *run, const mbconv *m, align_activation 
 
     al_expand_depthwise_forward(run, m->expands ? &m->expand : NULL, &m->depthwise, batch, rows, columns, x, act,
                                 filtered, means);
+    al_profile_step(run, ALIGN_STEP_SQUEEZE_EXCITE);
     al_squeeze_excite_gates(run, &m->squeeze_excite, batch, means, act, gates);
+    al_profile_step(run, ALIGN_STEP_PROJECT);
     if (pooled)
         project_means(run, m, batch, pixels, gates, means, x, pooled);
     else
@@ -112,8 +116,10 @@ static void mbconv_forward(const al_run *run, const mbconv *m, align_activation 
 /* Hands out a state: row-major [B*rows*columns, C] of this group into [B, C, rows, columns] of the whole batch. */
 static void hand_out(const al_run *run, al_vision_shape s, size_t first, size_t batch, const float *x, float *out)
 {
-    if (out)
-        al_channels_first(run, batch, s.rows * s.columns, s.channels, x, out + first * s.channels * s.rows * s.columns);
+    if (!out)
+        return;
+    al_profile_step(run, ALIGN_STEP_STATES);
+    al_channels_first(run, batch, s.rows * s.columns, s.channels, x, out + first * s.channels * s.rows * s.columns);
 }
 
 /* Pictures first .. first + batch - 1 through the whole tower. */
@@ -122,6 +128,8 @@ static void group_forward(const al_run *run, const al_vision_tower *t, const al_
 {
     const size_t mark = al_arena_mark(run->arena), picture = t->channels * pass->height * pass->width;
     float *pixels = al_arena_floats(run->arena, batch * picture);
+    al_profile_block(run, ALIGN_TOWER_VISION, 0);
+    al_profile_step(run, ALIGN_STEP_INPUT);
     if (!run->dry) {
         const align_dtype dtype = pass->pixel_values->dtype;
         al_to_f32(dtype, (const char *)pass->pixel_values->data + first * picture * align_dtype_size(dtype),
@@ -142,6 +150,7 @@ static void group_forward(const al_run *run, const al_vision_tower *t, const al_
         pass->pooler_output + first * al_vision_shape_after(t, t->n_blocks, pass->height, pass->width).channels;
     const bool pools_early = t->n_blocks > 0 && !t->pool_max && !pass->last_hidden_state && !pass->hidden_states;
     for (size_t i = 0; i < t->n_blocks; i++) {
+        al_profile_block(run, ALIGN_TOWER_VISION, i + 1);
         const bool last = pools_early && i + 1 == t->n_blocks;
         mbconv_forward(run, &t->blocks[i], t->act, batch, s.rows, s.columns, x, y, last ? pooled : NULL);
         s = al_vision_shape_after(t, i + 1, pass->height, pass->width);
@@ -150,7 +159,9 @@ static void group_forward(const al_run *run, const al_vision_tower *t, const al_
         x = y;
         y = swap;
     }
+    al_profile_block(run, ALIGN_TOWER_VISION, 0);
     hand_out(run, s, first, batch, x, pass->last_hidden_state);
+    al_profile_step(run, ALIGN_STEP_POOL);
     if (!pools_early)
         al_pool(run, batch, s.rows * s.columns, s.channels, t->pool_max, x, pooled);
     al_arena_release(run->arena, mark);

@@ -122,13 +122,22 @@ static void columns(void **state)
     free(x);
 }
 
+/* With a = b = 1 every number counts the rounds. */
+static void peak_counts(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n < 5; n++)
+        assert_true(kernels->peak(n, 1.0f, 1.0f) == (float)(n * kernels->peak_lanes));
+    assert_true(kernels->peak(3, 0.5f, 1.0f) == 1.75f * (float)kernels->peak_lanes);
+}
+
 int main(void)
 {
     kernels = al_kernels_get();
     if (!kernels)
         return SKIPPED;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(elementwise), cmocka_unit_test(softmax_rows),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(elementwise),    cmocka_unit_test(softmax_rows),
                                        cmocka_unit_test(softmax_masked), cmocka_unit_test(layer_norm_rows),
-                                       cmocka_unit_test(columns)};
+                                       cmocka_unit_test(columns),        cmocka_unit_test(peak_counts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,7 @@ typedef void (*step_function)(const al_run *run, void *user);
 static inline void run_step(int threads, step_function step, void *user)
 {
     al_arena arena = {0};
-    al_run run = {al_kernels_get(), NULL, &arena, true};
+    al_run run = {al_kernels_get(), NULL, &arena, true, NULL};
     assert_int_equal(al_threads_new(&run.threads, threads, NULL), ALIGN_OK);
     const al_arena_rehearsal kept = al_arena_rehearse(&arena);
     step(&run, user);
