@@ -84,7 +84,8 @@ typedef struct al_product {
 /*
  * A depthwise convolution of one panel of nr channels, its bias (from a folded batch norm) and activation:
  *     out[y, x, c] = act(bias[c] + sum over i, j of in[y s + i - top, x s + j - left, c] * weight[i, j, c])
- * where in is zero outside. Rows and columns of pixels are contiguous, nr floats a pixel.
+ * where in is zero outside. Rows and columns of pixels are contiguous, nr floats a pixel. What comes out is added up on
+ * the way, row by row: the sums do not depend on how the rows are divided over calls, as long as these come in order.
  */
 typedef struct al_depthwise {
     size_t in_rows, in_columns, out_rows, out_columns;
@@ -95,6 +96,7 @@ typedef struct al_depthwise {
     const float *weight; /* [kernel, kernel, nr] */
     const float *bias;   /* [nr] */
     float *out;          /* [out_rows, out_columns, nr] */
+    float *sums;         /* [nr]: the rows computed are added to it; NULL: not wanted */
 } al_depthwise;
 
 typedef struct al_kernels {

@@ -109,7 +109,8 @@ static void gemm(const al_gemm *g, size_t row_begin, size_t row_end, size_t pane
 static void depthwise(const al_depthwise *d, size_t row_begin, size_t row_end)
 {
     const ptrdiff_t rows = (ptrdiff_t)d->in_rows, columns = (ptrdiff_t)d->in_columns;
-    for (size_t y = row_begin; y < row_end; y++)
+    for (size_t y = row_begin; y < row_end; y++) {
+        float total[NR] = {0.0f};
         for (size_t x = 0; x < d->out_columns; x++) {
             float sum[NR];
             for (size_t c = 0; c < NR; c++)
@@ -127,9 +128,14 @@ static void depthwise(const al_depthwise *d, size_t row_begin, size_t row_end)
                 }
             activate(d->act, NR, sum);
             float *out = d->out + (y * d->out_columns + x) * NR;
-            for (size_t c = 0; c < NR; c++)
+            for (size_t c = 0; c < NR; c++) {
                 out[c] = sum[c];
+                total[c] += sum[c];
+            }
         }
+        for (size_t c = 0; d->sums && c < NR; c++)
+            d->sums[c] += total[c];
+    }
 }
 
 static void axpy(size_t n, float a, const float *x, float *y)

@@ -99,12 +99,12 @@ typedef struct expand_job {
     const float *x;
     const char *operand; /* x as the expansion's product wants it; NULL: in place */
     float *y, *means;
-    float *scratch; /* of each thread: a window [window_rows * columns, nr], and [nr] for sums */
+    float *scratch; /* of each thread: a window [window_rows * columns, nr] */
 } expand_job;
 
 static size_t scratch_floats(const expand_job *job)
 {
-    return (job->window_rows * job->columns + 1) * job->run->kernels->nr;
+    return job->window_rows * job->columns * job->run->kernels->nr;
 }
 
 static void plan_bands(expand_job *job)
@@ -155,7 +155,7 @@ static void filter_panel(const expand_job *job, size_t p, size_t b, float *windo
     const al_kernels *k = job->run->kernels;
     const al_depthwise_conv *conv = job->conv;
     const size_t nr = k->nr, row = job->columns * nr, out_pixels = job->out_rows * job->out_columns;
-    float *sums = window + job->window_rows * row, *mean = job->means + (b * job->panels + p) * nr;
+    float *mean = job->means + (b * job->panels + p) * nr;
     al_depthwise d = {.in_columns = job->columns,
                       .out_rows = job->out_rows,
                       .out_columns = job->out_columns,
@@ -166,7 +166,8 @@ static void filter_panel(const expand_job *job, size_t p, size_t b, float *windo
                       .in = window,
                       .weight = conv->weight + p * conv->kernel * conv->kernel * nr,
                       .bias = conv->bias + p * nr,
-                      .out = job->y + (p * job->batch + b) * out_pixels * nr};
+                      .out = job->y + (p * job->batch + b) * out_pixels * nr,
+                      .sums = mean};
     size_t first = 0, held = 0; /* the window holds input rows first .. held - 1 */
     memset(mean, 0, nr * sizeof *mean);
     for (size_t y = 0; y < job->out_rows; y += job->band) {
@@ -186,8 +187,6 @@ static void filter_panel(const expand_job *job, size_t p, size_t b, float *windo
         d.in_rows = job->rows - first; /* row 0 of the kernel's picture is row `first` of ours */
         d.top = conv->before + (ptrdiff_t)first;
         k->depthwise(&d, y, end);
-        k->column_sum((end - y) * job->out_columns, nr, nr, d.out + y * job->out_columns * nr, sums);
-        k->add(nr, sums, mean);
         al_profile_lap(job->run, thread, ALIGN_STEP_DEPTHWISE);
     }
     for (size_t c = 0; c < nr; c++)

@@ -1,10 +1,10 @@
-/* The depthwise convolution of the table under test against ref.c's formula in double, over kernels, strides and
- * paddings. */
+/* The depthwise convolution of the table under test and the sums it takes on the way against the formula in double,
+ * over kernels, strides and paddings. */
 #include "kernels_test.h"
 
 static const al_kernels *kernels;
 
-static float expected(const al_depthwise *d, size_t y, size_t x, size_t c)
+static double expected(const al_depthwise *d, size_t y, size_t x, size_t c)
 {
     const size_t nr = kernels->nr;
     double sum = (double)d->bias[c];
@@ -15,14 +15,33 @@ static float expected(const al_depthwise *d, size_t y, size_t x, size_t c)
                 sum += (double)d->in[((size_t)v * d->in_columns + (size_t)u) * nr + c] *
                        (double)d->weight[(i * d->kernel + j) * nr + c];
         }
-    return (float)(sum / (1.0 + exp(-sum)));
+    return d->act == ALIGN_ACT_SILU ? sum / (1.0 + exp(-sum)) : fmax(sum, 0.0);
 }
 
-static void check(size_t kernel, size_t stride, ptrdiff_t top, ptrdiff_t left, size_t rows, size_t columns)
+/* Every output, and the sums, which began at 1. */
+static void check_outputs(const al_depthwise *d, const float *sums)
+{
+    const size_t nr = kernels->nr;
+    for (size_t c = 0; c < nr; c++) {
+        double sum = 1.0, size = 1.0;
+        for (size_t y = 0; y < d->out_rows; y++)
+            for (size_t x = 0; x < d->out_columns; x++) {
+                const double out = expected(d, y, x, c);
+                assert_close(d->out[(y * d->out_columns + x) * nr + c], (float)out, 4e-6, "depthwise",
+                             (y * d->out_columns + x) * nr + c);
+                sum += out;
+                size += fabs(out);
+            }
+        assert_close(sums[c], (float)sum, 1e-6 * size, "sum", c);
+    }
+}
+
+static void check(align_activation act, size_t kernel, size_t stride, ptrdiff_t top, ptrdiff_t left, size_t rows,
+                  size_t columns)
 {
     const size_t nr = kernels->nr;
     float *in = random_floats(rows * columns * nr, 1), *weight = random_floats(kernel * kernel * nr, 2);
-    float *bias = random_floats(nr, 3);
+    float *bias = random_floats(nr, 3), *sums = malloc(nr * sizeof *sums), *again = malloc(nr * sizeof *again);
     al_depthwise d = {.in_rows = rows,
                       .in_columns = columns,
                       .out_rows = (rows + stride - 1) / stride,
@@ -31,33 +50,69 @@ static void check(size_t kernel, size_t stride, ptrdiff_t top, ptrdiff_t left, s
                       .stride = stride,
                       .top = top,
                       .left = left,
-                      .act = ALIGN_ACT_SILU,
+                      .act = act,
                       .in = in,
                       .weight = weight,
-                      .bias = bias};
-    d.out = malloc(d.out_rows * d.out_columns * nr * sizeof *d.out);
+                      .bias = bias,
+                      .sums = sums};
+    const size_t floats = d.out_rows * d.out_columns * nr;
+    float *out = malloc(floats * sizeof *out), *one_by_one = malloc(floats * sizeof *one_by_one);
+    for (size_t c = 0; c < nr; c++)
+        sums[c] = again[c] = 1.0f;
+    d.out = out;
+    kernels->depthwise(&d, 0, d.out_rows);
+    check_outputs(&d, sums);
+
+    /* Row by row: the same bits, sums included; without sums: the same outputs. */
+    d.out = one_by_one;
+    d.sums = again;
     for (size_t y = 0; y < d.out_rows; y++)
         kernels->depthwise(&d, y, y + 1);
-    for (size_t y = 0; y < d.out_rows; y++)
-        for (size_t x = 0; x < d.out_columns; x++)
-            for (size_t c = 0; c < nr; c++)
-                assert_close(d.out[(y * d.out_columns + x) * nr + c], expected(&d, y, x, c), 4e-6, "depthwise",
-                             (y * d.out_columns + x) * nr + c);
-    free(d.out);
+    assert_memory_equal(out, one_by_one, floats * sizeof *out);
+    assert_memory_equal(sums, again, nr * sizeof *sums);
+    d.sums = NULL;
+    kernels->depthwise(&d, 0, d.out_rows);
+    assert_memory_equal(out, one_by_one, floats * sizeof *out);
+    free(out);
+    free(one_by_one);
     free(in);
     free(weight);
     free(bias);
+    free(sums);
+    free(again);
 }
 
 static void shapes(void **state)
 {
     (void)state;
     for (size_t kernel = 1; kernel <= 7; kernel++)
-        for (size_t stride = 1; stride <= 2; stride++)
+        for (size_t stride = 1; stride <= 3; stride++)
             for (size_t size = 1; size <= 13; size++) {
                 const ptrdiff_t correct = (ptrdiff_t)(kernel / 2), same = (ptrdiff_t)((kernel - 1) / 2);
-                check(kernel, stride, stride == 2 ? correct - 1 : same, stride == 2 ? correct : same, size, size + 2);
+                check(ALIGN_ACT_SILU, kernel, stride, stride == 2 ? correct - 1 : same, stride == 2 ? correct : same,
+                      size, size + 2);
+                check(ALIGN_ACT_RELU, kernel, stride, same, same, size, size + 2);
             }
+}
+
+/* Rows of several blocks, with blocks in the middle that see no edge. */
+static void wide(void **state)
+{
+    (void)state;
+    for (size_t kernel = 3; kernel <= 5; kernel += 2)
+        for (size_t stride = 1; stride <= 2; stride++)
+            for (size_t columns = 26; columns <= 60; columns++)
+                check(ALIGN_ACT_SILU, kernel, stride, 1, 1, 3, columns);
+}
+
+/* Padding that lies wholly outside, and cropping. */
+static void far_from_the_edge(void **state)
+{
+    (void)state;
+    for (size_t kernel = 1; kernel <= 5; kernel++)
+        for (size_t stride = 1; stride <= 2; stride++)
+            for (ptrdiff_t before = -12; before <= 12; before++)
+                check(ALIGN_ACT_SILU, kernel, stride, before, before, 11, 11);
 }
 
 int main(void)
@@ -65,6 +120,7 @@ int main(void)
     kernels = al_kernels_get();
     if (!kernels)
         return SKIPPED;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(shapes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(shapes), cmocka_unit_test(wide),
+                                       cmocka_unit_test(far_from_the_edge)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
