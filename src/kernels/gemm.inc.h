@@ -1,5 +1,13 @@
 /*
- * gemm.inc.h: c = act(bias + a b) + residual, written once in the words of simd_*.h.
+ * gemm.inc.h: c = act(bias + a b) + residual, written once for every product: in the words of simd_*.h and in these of
+ * the product, which f32.inc.h, bf16_dot.inc.h and int8_dot.inc.h define:
+ *
+ *     GROUP, STEP_BYTES            numbers along k that a step multiplies with a column of weights, and their size
+ *     v_columns(weights)           VL columns of one step
+ *     v_step(x, columns, sum)      sum + x columns; x has one step of a row, 4 bytes, in every lane
+ *     steps_of_rows(g)             where the rows are
+ *     first_sums(g, column)        what the sums of these columns start from; NULL: zeros
+ *     complete(g, ...)             turns sums of all of k into numbers, where they are not
  *
  *     for blocks of rows            (so that a block of a stays in L2)
  *       for panels of nr columns
@@ -7,62 +15,57 @@
  *           for tiles of TILE_ROWS  -> accumulators in registers
  *
  * A tile is stored, then activated: an activation inside the micro-kernel would spill the accumulators. Between slices
- * of k the sums wait in c itself, so that every element is summed over k in ascending order however the work is
- * divided.
+ * of k the sums wait in c itself (integers as their bits), so that every element is summed over k in ascending order
+ * however the work is divided.
  */
 
-/* k of one slice, in panels: NR * 8 rows of b are 48 to 72 kB. */
-#define SLICE_PANELS 8
-/* rows of a block: at most this many floats of a. */
-#define BLOCK_FLOATS ((size_t)192 * 1024)
+/* steps of a slice, a multiple of every NR: 24 kB of weights with AVX2, 18 with NEON, 72 with AVX-512, whose L2 is fast
+ * enough that shorter ones bring nothing. */
+#define SLICE ((size_t)384)
+/* rows of a block: at most this many steps of a. */
+#define BLOCK_STEPS ((size_t)192 * 1024)
 
-#if defined(__clang__)
-#define UNROLL   _Pragma("unroll")
-#define UNROLL_2 _Pragma("unroll 2")
-#else
-#define UNROLL   _Pragma("GCC unroll 16")
-#define UNROLL_2 _Pragma("GCC unroll 2")
-#endif
-
-/* floats of a cache line */
-#define LINE 16
+/* bytes of a cache line */
+#define LINE 64
 
 /*
- * c[rows x vectors] (+)= a b over k in [k_begin, k_end). first: start from the bias, otherwise from c.
- * b points to row k_begin of the panel. fetch is what will be read after this: one line of it is asked for at each k,
- * since weights come from far away and few rows leave little time to wait for them.
+ * c[rows x vectors] (+)= a b over steps [begin, end). first: start from these sums, or zeros where NULL; otherwise
+ * (resume) from c. b points to step `begin` of the panel. fetch is what will be read after this: one line of it is
+ * asked for at each step, since weights come from far away and few rows leave little time to wait for them.
  */
 static inline __attribute__((always_inline)) void tile(const size_t rows, const size_t vectors, const al_matrix *a,
-                                                       size_t row, size_t k_begin, size_t k_end, const float *b,
-                                                       const float *bias, int first, float *c, size_t c_row_stride,
-                                                       const float *fetch)
+                                                       size_t row, size_t begin, size_t end, const char *b, bool resume,
+                                                       const float *first, float *c, size_t c_row_stride,
+                                                       const char *fetch)
 {
     vf sum[TILE_ROWS][TILE_VECTORS];
     UNROLL
     for (size_t i = 0; i < rows; i++) {
         UNROLL
         for (size_t j = 0; j < vectors; j++)
-            sum[i][j] = !first ? v_load(c + i * c_row_stride + j * VL) : bias ? v_load(bias + j * VL) : v_zero();
+            sum[i][j] = resume ? v_load(c + i * c_row_stride + j * VL) : first ? v_load(first + j * VL) : v_zero();
     }
     /* k runs on in a row-major a; in panels it goes to the next one after NR */
-    const size_t segment = a->panel == NR ? k_end - k_begin : NR;
-    for (size_t k = k_begin; k < k_end; k += segment) {
-        const size_t n = k_end - k < segment ? k_end - k : segment;
+    const size_t segment = a->panel == NR ? end - begin : NR;
+    for (size_t k = begin; k < end; k += segment) {
+        const size_t n = end - k < segment ? end - k : segment;
         const float *p = a->data + k / NR * a->panel + row * a->row_stride;
         const size_t stride = a->row_stride;
         UNROLL_2
-        for (size_t l = 0; l < n; l++, b += NR, fetch += LINE) {
+        for (size_t l = 0; l < n; l++, b += NR * STEP_BYTES, fetch += LINE) {
             __builtin_prefetch(fetch, 0, 2);
             vf column[TILE_VECTORS];
             UNROLL
             for (size_t j = 0; j < vectors; j++)
-                column[j] = v_load(b + j * VL);
+                column[j] = v_columns(b + j * VL * STEP_BYTES);
             UNROLL
             for (size_t i = 0; i < rows; i++) {
-                const vf x = v_set(p[i * stride + l]);
+                float step; /* or other numbers of its size */
+                __builtin_memcpy(&step, p + i * stride + l, sizeof step);
+                const vf x = v_set(step);
                 UNROLL
                 for (size_t j = 0; j < vectors; j++)
-                    sum[i][j] = v_fma(x, column[j], sum[i][j]);
+                    sum[i][j] = v_step(x, column[j], sum[i][j]);
             }
         }
     }
@@ -74,16 +77,16 @@ static inline __attribute__((always_inline)) void tile(const size_t rows, const 
     }
 }
 
-typedef void (*tile_function)(const al_matrix *a, size_t row, size_t k_begin, size_t k_end, const float *b,
-                              const float *bias, int first, float *c, size_t c_row_stride, const float *fetch);
+typedef void (*tile_function)(const al_matrix *a, size_t row, size_t begin, size_t end, const char *b, bool resume,
+                              const float *first, float *c, size_t c_row_stride, const char *fetch);
 
 /* One function a tile size, so that the loops above unroll into straight code. */
-#define TILE(rows, vectors)                                                                                           \
-    static void tile_##rows##x##vectors(const al_matrix *a, size_t row, size_t k_begin, size_t k_end, const float *b, \
-                                        const float *bias, int first, float *c, size_t c_row_stride,                  \
-                                        const float *fetch)                                                           \
-    {                                                                                                                 \
-        tile(rows, vectors, a, row, k_begin, k_end, b, bias, first, c, c_row_stride, fetch);                          \
+#define TILE(rows, vectors)                                                                                      \
+    static void tile_##rows##x##vectors(const al_matrix *a, size_t row, size_t begin, size_t end, const char *b, \
+                                        bool resume, const float *first, float *c, size_t c_row_stride,          \
+                                        const char *fetch)                                                       \
+    {                                                                                                            \
+        tile(rows, vectors, a, row, begin, end, b, resume, first, c, c_row_stride, fetch);                       \
     }
 /* clang-format off */
 #if TILE_VECTORS == 3
@@ -111,66 +114,83 @@ static const tile_function tiles[TILE_ROWS][TILE_VECTORS] = {
 };
 /* clang-format on */
 
+/* One panel over one slice of k. */
+typedef struct slice {
+    const al_gemm *g;
+    al_matrix a;
+    size_t column, columns, vectors; /* of the panel: the first one in c, how many c has, the vectors that hold them */
+    size_t begin, end, steps;        /* steps of the slice; of all of k */
+    const char *b;
+    const float *first;
+} slice;
+
+/* Whole vectors of one tile, which c has room for. */
+static void whole_tile(const slice *s, size_t rows, size_t row, float *c, size_t c_row_stride, const char *fetch)
+{
+    tiles[rows - 1][s->vectors - 1](&s->a, row, s->begin, s->end, s->b, s->begin != 0, s->first, c, c_row_stride,
+                                    fetch);
+    if (s->end == s->steps)
+        complete(s->g, row, rows, s->column, s->vectors, c, c_row_stride);
+}
+
 /*
  * One tile of a row-major c whose columns end inside the panel: whole vectors would write past them, so the tile is
  * computed beside and its columns are copied.
  */
-static void edge_tile(const al_gemm *g, tile_function run, size_t rows, size_t row, size_t columns, size_t k_begin,
-                      size_t k_end, const float *b, const float *bias, float *c, const float *fetch)
+static void edge_tile(const slice *s, size_t rows, size_t row, float *c, size_t c_row_stride, const char *fetch)
 {
     float beside[TILE_ROWS * NR];
-    for (size_t i = 0; i < rows && k_begin; i++)
+    for (size_t i = 0; i < rows && s->begin; i++)
         for (size_t j = 0; j < NR; j++)
-            beside[i * NR + j] = j < columns ? c[i * g->c_row_stride + j] : 0.0f;
-    run(&g->a, row, k_begin, k_end, b, bias, k_begin == 0, beside, NR, fetch);
+            beside[i * NR + j] = j < s->columns ? c[i * c_row_stride + j] : 0.0f;
+    whole_tile(s, rows, row, beside, NR, fetch);
     for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < columns; j++)
-            c[i * g->c_row_stride + j] = beside[i * NR + j];
+        for (size_t j = 0; j < s->columns; j++)
+            c[i * c_row_stride + j] = beside[i * NR + j];
 }
 
-/* Rows [begin, end) of one panel over one slice of k. */
-static void panel_slice(const al_gemm *g, size_t begin, size_t end, size_t panel, size_t k_begin, size_t k_end)
+static void rows_of_slice(const slice *s, size_t row_begin, size_t row_end)
 {
-    const float *b = (const float *)g->b + (panel * g->k + k_begin) * NR;
-    const float *bias = g->bias ? g->bias + panel * NR : NULL;
-    const size_t left = g->n - panel * NR, columns = left < NR ? left : NR;
-    const bool edge = !g->c_padded && columns % VL != 0;
-    const size_t vectors = g->c_padded ? TILE_VECTORS : (columns + VL - 1) / VL;
-    const float *const next = b + (k_end - k_begin) * NR, *const next_end = next + (k_end - k_begin) * NR;
-    const float *fetch = next;
-    for (size_t row = begin; row < end; row += TILE_ROWS) {
-        const size_t rows = end - row < TILE_ROWS ? end - row : TILE_ROWS;
-        const tile_function run = tiles[rows - 1][vectors - 1];
-        float *c = g->c + panel * g->c_panel + row * g->c_row_stride;
-        if (edge)
-            edge_tile(g, run, rows, row, columns, k_begin, k_end, b, bias, c, fetch);
+    const al_gemm *g = s->g;
+    const size_t steps = s->end - s->begin;
+    const char *const next = s->b + steps * NR * STEP_BYTES, *const next_end = next + steps * NR * STEP_BYTES;
+    const char *fetch = next;
+    for (size_t row = row_begin; row < row_end; row += TILE_ROWS) {
+        const size_t rows = row_end - row < TILE_ROWS ? row_end - row : TILE_ROWS;
+        float *c = g->c + s->column / NR * g->c_panel + row * g->c_row_stride;
+        if (s->columns % VL)
+            edge_tile(s, rows, row, c, g->c_row_stride, fetch);
         else
-            run(&g->a, row, k_begin, k_end, b, bias, k_begin == 0, c, g->c_row_stride, fetch);
-        if (k_end == g->k)
-            finish_tile(g, row, rows, panel * NR, g->c_padded ? NR : columns, c);
+            whole_tile(s, rows, row, c, g->c_row_stride, fetch);
+        if (s->end == s->steps)
+            finish_tile(g, row, rows, s->column, s->columns, c);
         /* once all of it is on its way, lines that are here already are asked for: that costs nothing */
-        fetch = fetch < next_end ? fetch + (k_end - k_begin) * LINE : b;
+        fetch = fetch < next_end ? fetch + steps * LINE : s->b;
     }
+}
+
+/* Rows [row_begin, row_end) of one panel. */
+static void rows_of_panel(const al_gemm *g, size_t row_begin, size_t row_end, size_t panel)
+{
+    const size_t column = panel * NR, left = g->c_padded ? NR : g->n - column;
+    slice s = {.g = g, .a = steps_of_rows(g), .column = column, .columns = left < NR ? left : NR};
+    s.vectors = (s.columns + VL - 1) / VL;
+    s.first = first_sums(g, column);
+    s.steps = (g->k + GROUP - 1) / GROUP;
+    do { /* once also where k is 0 */
+        s.b = (const char *)g->b + (panel * s.steps + s.begin) * NR * STEP_BYTES;
+        s.end = s.steps - s.begin < SLICE ? s.steps : s.begin + SLICE;
+        rows_of_slice(&s, row_begin, row_end);
+        s.begin = s.end;
+    } while (s.begin < s.steps);
 }
 
 static void gemm(const al_gemm *g, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end)
 {
-    const size_t slice = SLICE_PANELS * NR;
-    size_t block = BLOCK_FLOATS / (g->k ? g->k : 1) / TILE_ROWS * TILE_ROWS;
+    size_t block = BLOCK_STEPS * GROUP / (g->k ? g->k : 1) / TILE_ROWS * TILE_ROWS;
     if (block < 8 * TILE_ROWS)
         block = 8 * TILE_ROWS;
-    for (size_t row = row_begin; row < row_end; row += block) {
-        const size_t end = row_end - row < block ? row_end : row + block;
+    for (size_t row = row_begin; row < row_end; row += block)
         for (size_t panel = panel_begin; panel < panel_end; panel++)
-            for (size_t k = 0; k == 0 || k < g->k; k += slice)
-                panel_slice(g, row, end, panel, k, g->k - k < slice ? g->k : k + slice);
-    }
+            rows_of_panel(g, row, row_end - row < block ? row_end : row + block, panel);
 }
-
-static const al_product f32_product = {
-    .name = "f32 " ISA,
-    .element = AL_F32,
-    .group = 1,
-    .k_multiple = 1,
-    .gemm = gemm,
-};

@@ -9,5 +9,6 @@
 
 #include "kernels/table.inc.h"
 
-TABLE(avx2, &f32_product, NULL, NULL);
+TABLE(avx2, &f32_product, &al_product_avx2_bf16, &al_product_avx2_int8);
+TABLE(avxvnni, &f32_product, &al_product_avx2_bf16, &al_product_avxvnni_int8);
 #endif

@@ -10,5 +10,7 @@
 
 #include "kernels/table.inc.h"
 
-TABLE(avx512, &f32_product, NULL, NULL);
+TABLE(avx512, &f32_product, &al_product_avx512_bf16, &al_product_avx512_int8);
+TABLE(avx512vnni, &f32_product, &al_product_avx512_bf16, &al_product_avx512vnni_int8);
+TABLE(avx512bf16, &f32_product, &al_product_avx512bf16_bf16, &al_product_avx512vnni_int8);
 #endif

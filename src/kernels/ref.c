@@ -1,7 +1,10 @@
 /* ref.c: the kernels in plain C. The definition the ISA files are tested against; also what runs on an unknown CPU. */
 #include "kernels/kernels.h"
 
+#include "base/tensor.h"
+
 #include <math.h>
+#include <string.h>
 
 #define NR 16
 #define MR 4
@@ -85,24 +88,147 @@ static void activate(align_activation act, size_t n, float *x)
         x[i] = activation(act, x[i]);
 }
 
+/* The columns of panel p of row i, from their sums. */
+static void finish(const al_gemm *g, size_t i, size_t p, float *sum)
+{
+    activate(g->act, NR, sum);
+    float *c = g->c + p * g->c_panel + i * g->c_row_stride;
+    const size_t left = g->n - p * NR, valid = !g->c_padded && left < NR ? left : NR;
+    for (size_t j = 0; j < valid; j++)
+        c[j] = sum[j] + (g->residual ? g->residual[i * g->residual_stride + p * NR + j] : 0.0f);
+}
+
+static float bias(const al_gemm *g, size_t column)
+{
+    return g->bias ? g->bias[column] : 0.0f;
+}
+
 static void gemm(const al_gemm *g, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end)
 {
     for (size_t p = panel_begin; p < panel_end; p++)
         for (size_t i = row_begin; i < row_end; i++) {
             float sum[NR];
             for (size_t j = 0; j < NR; j++)
-                sum[j] = g->bias ? g->bias[p * NR + j] : 0.0f;
+                sum[j] = bias(g, p * NR + j);
             for (size_t k = 0; k < g->k; k++) {
                 const float a = g->a.data[k / NR * g->a.panel + i * g->a.row_stride + k % NR];
                 const float *b = (const float *)g->b + (p * g->k + k) * NR;
                 for (size_t j = 0; j < NR; j++)
                     sum[j] += a * b[j];
             }
-            activate(g->act, NR, sum);
-            float *c = g->c + p * g->c_panel + i * g->c_row_stride;
-            const size_t left = g->n - p * NR, valid = !g->c_padded && left < NR ? left : NR;
-            for (size_t j = 0; j < valid; j++)
-                c[j] = sum[j] + (g->residual ? g->residual[i * g->residual_stride + p * NR + j] : 0.0f);
+            finish(g, i, p, sum);
+        }
+}
+
+/* Number k of a row of an operand. */
+static float gated(const al_operand *o, size_t row, size_t k)
+{
+    const float x = o->x.data[k / NR * o->x.panel + row * o->x.row_stride + k % NR];
+    return o->gates ? x * o->gates[k] : x;
+}
+
+/* bytes, padded to cache lines */
+static size_t padded(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+static float float_of_bf16(uint16_t half)
+{
+    float x;
+    al_to_f32(ALIGN_BF16, &half, 1, &x);
+    return x;
+}
+
+/* bf16: a row is [k] numbers rounded to nearest even. */
+static size_t bf16_row(size_t k)
+{
+    return padded(k * sizeof(uint16_t));
+}
+
+static void bf16_prepare(const al_operand *o, size_t row_begin, size_t row_end)
+{
+    const size_t bytes = bf16_row(o->k);
+    for (size_t i = row_begin; i < row_end; i++) {
+        char *row = (char *)o->rows + i * bytes;
+        memset(row, 0, bytes);
+        for (size_t k = 0; k < o->k; k++) {
+            const float x = gated(o, i, k);
+            al_f32_to_bf16(&x, 1, (uint16_t *)(void *)row + k);
+        }
+    }
+}
+
+static void bf16_gemm(const al_gemm *g, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end)
+{
+    for (size_t p = panel_begin; p < panel_end; p++)
+        for (size_t i = row_begin; i < row_end; i++) {
+            const uint16_t *a = (const void *)((const char *)g->operand + i * bf16_row(g->k));
+            const uint16_t *b = (const uint16_t *)g->b + p * g->k * NR;
+            float sum[NR];
+            for (size_t j = 0; j < NR; j++) {
+                sum[j] = bias(g, p * NR + j);
+                for (size_t k = 0; k < g->k; k++)
+                    sum[j] += float_of_bf16(a[k]) * float_of_bf16(b[k * NR + j]);
+            }
+            finish(g, i, p, sum);
+        }
+}
+
+/* int8: a row is [k] steps, and at its end the row_scale: a number is step_size * (step - zero). */
+typedef struct row_scale {
+    float step_size;
+    int32_t zero;
+} row_scale;
+
+static size_t int8_row(size_t k)
+{
+    return padded(k + sizeof(row_scale));
+}
+
+static void int8_prepare(const al_operand *o, size_t row_begin, size_t row_end)
+{
+    const size_t bytes = int8_row(o->k);
+    for (size_t i = row_begin; i < row_end; i++) {
+        float low = 0.0f, high = 0.0f, strange = 0.0f; /* NaN if a number is not finite, otherwise 0 */
+        for (size_t k = 0; k < o->k; k++) {
+            const float x = gated(o, i, k);
+            low = x < low ? x : low;
+            high = x > high ? x : high;
+            strange += x * 0.0f;
+        }
+        /* too small a range counts as none: its steps would be infinitely many to 1 */
+        const float range = high - low, steps_of_one = range > 255e-36f ? 255.0f / range : 0.0f;
+        const row_scale scale = {range / 255.0f + strange,
+                                 steps_of_one > 0.0f ? (int32_t)rintf(-low * steps_of_one) : 0};
+        uint8_t *row = (uint8_t *)o->rows + i * bytes;
+        memset(row, 0, bytes);
+        memcpy(row + bytes - sizeof scale, &scale, sizeof scale);
+        for (size_t k = 0; k < o->k && !isnan(strange); k++) {
+            const int32_t step = (int32_t)rintf(gated(o, i, k) * steps_of_one) + scale.zero;
+            row[k] = (uint8_t)(step > 255 ? 255 : step);
+        }
+    }
+}
+
+static void int8_gemm(const al_gemm *g, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end)
+{
+    const size_t bytes = int8_row(g->k);
+    for (size_t p = panel_begin; p < panel_end; p++)
+        for (size_t i = row_begin; i < row_end; i++) {
+            const uint8_t *a = (const uint8_t *)g->operand + i * bytes;
+            const int8_t *b = (const int8_t *)g->b + p * g->k * NR;
+            row_scale scale;
+            memcpy(&scale, a + bytes - sizeof scale, sizeof scale);
+            float numbers[NR];
+            for (size_t j = 0; j < NR; j++) {
+                int32_t sum = 0;
+                for (size_t k = 0; k < g->k; k++)
+                    sum += a[k] * b[k * NR + j];
+                sum -= scale.zero * g->b_sum[p * NR + j];
+                numbers[j] = (float)sum * (scale.step_size * g->b_scale[p * NR + j]) + bias(g, p * NR + j);
+            }
+            finish(g, i, p, numbers);
         }
 }
 
@@ -228,11 +354,33 @@ static const al_product f32_product = {
     .gemm = gemm,
 };
 
+static const al_product bf16_product = {
+    .name = "bf16 ref",
+    .element = AL_BF16,
+    .group = 1,
+    .k_multiple = 1,
+    .operand_row = bf16_row,
+    .prepare = bf16_prepare,
+    .gemm = bf16_gemm,
+};
+
+static const al_product int8_product = {
+    .name = "int8 ref",
+    .element = AL_S8,
+    .group = 1,
+    .k_multiple = 1,
+    .operand_row = int8_row,
+    .prepare = int8_prepare,
+    .gemm = int8_gemm,
+};
+
 const al_kernels al_kernels_ref = {
     .isa = "ref",
     .nr = NR,
     .mr = MR,
-    .products = {[ALIGN_PRECISION_F32] = &f32_product},
+    .products = {[ALIGN_PRECISION_F32] = &f32_product,
+                 [ALIGN_PRECISION_BF16] = &bf16_product,
+                 [ALIGN_PRECISION_INT8] = &int8_product},
     .gemm = gemm,
     .depthwise = depthwise,
     .activate = activate,

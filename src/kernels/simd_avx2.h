@@ -3,6 +3,9 @@
 #include <immintrin.h>
 #include <stddef.h>
 
+/* the table that every product of this width may use */
+#define TABLE_OF_WIDTH al_kernels_avx2
+
 #define VL           8
 #define TILE_ROWS    6
 #define TILE_VECTORS 2
@@ -88,4 +91,16 @@ static inline float v_largest(vf v)
     __m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     s = _mm_max_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
+
+static inline vf v_load_bf16(const void *p)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(p)), 16));
+}
+
+static inline vf v_less_zeros(vf sums, int32_t zero, const int32_t *weights)
+{
+    const __m256i column = _mm256_loadu_si256((const __m256i_u *)(const void *)weights);
+    const __m256i zeros = _mm256_mullo_epi32(_mm256_set1_epi32(zero), column);
+    return _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_castps_si256(sums), zeros));
 }

@@ -8,6 +8,9 @@
 #include <immintrin.h>
 #include <stddef.h>
 
+/* the table that every product of this width may use */
+#define TABLE_OF_WIDTH al_kernels_avx512
+
 #define VL           16
 #define TILE_ROWS    9
 #define TILE_VECTORS 3
@@ -92,4 +95,17 @@ static inline float v_sum(vf v)
 static inline float v_largest(vf v)
 {
     return _mm512_reduce_max_ps(v);
+}
+
+/* VL bf16 numbers */
+static inline vf v_load_bf16(const void *p)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)), 16));
+}
+
+/* the int32 lanes of sums less zero times those of weights, as floats */
+static inline vf v_less_zeros(vf sums, int32_t zero, const int32_t *weights)
+{
+    const __m512i zeros = _mm512_mullo_epi32(_mm512_set1_epi32(zero), _mm512_loadu_si512(weights));
+    return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_castps_si512(sums), zeros));
 }

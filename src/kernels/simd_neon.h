@@ -5,6 +5,9 @@
 #include <arm_neon.h>
 #include <stddef.h>
 
+/* the table that every product of this width may use */
+#define TABLE_OF_WIDTH al_kernels_neon
+
 #define VL           4
 #define TILE_ROWS    8
 #define TILE_VECTORS 3
@@ -85,4 +88,14 @@ static inline float v_sum(vf v)
 static inline float v_largest(vf v)
 {
     return vmaxvq_f32(v);
+}
+
+static inline vf v_load_bf16(const void *p)
+{
+    return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
+}
+
+static inline vf v_less_zeros(vf sums, int32_t zero, const int32_t *weights)
+{
+    return vcvtq_f32_s32(vmlsq_n_s32(vreinterpretq_s32_f32(sums), vld1q_s32(weights), zero));
 }

@@ -7,11 +7,28 @@
 #include "kernels/math.inc.h"
 
 #include "kernels/finish.inc.h"
-#include "kernels/gemm.inc.h"
+
+#define STEP_BYTES sizeof(float)
+
+static inline vf v_columns(const char *weights)
+{
+    return v_load((const float *)(const void *)weights);
+}
+
+#include "kernels/f32.inc.h"
+
+static const al_product f32_product = {
+    .name = "f32 " ISA,
+    .element = AL_F32,
+    .group = GROUP,
+    .k_multiple = GROUP,
+    .gemm = gemm,
+};
 
 #include "kernels/depthwise.inc.h"
 #include "kernels/peak.inc.h"
 #include "kernels/pixels.inc.h"
+#include "kernels/tail.inc.h"
 #include "kernels/vector.inc.h"
 
 /* A table called isa: everything above with the products that its CPUs are best at. */
