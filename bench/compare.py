@@ -26,6 +26,12 @@ from engines import ENGINES, file_of, missing
 BATCHES = {"image": (1, 8), "text": (1, 8, 32), "caption": (1, 32)}
 PRECISIONS = ("f32", "bf16", "int8")
 HERE = os.path.dirname(os.path.abspath(__file__))
+
+# What holds an engine to an older instruction set than the machine has. ONNX Runtime cannot be held.
+ISAS = {"native": {},
+        "avx2": {"ALIGN_ISA": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2",
+                 "MKL_ENABLE_INSTRUCTIONS": "AVX2"}}
+NOT_HELD = "onnxruntime"
 SPIN_SECONDS = 0.3  # how long an idle thread pool may keep a core busy after its turn
 
 
@@ -45,6 +51,7 @@ def arguments():
     parser.add_argument("--towers", type=commas(), default=list(BATCHES), help="default: image,text,caption")
     parser.add_argument("--batches", type=commas(int), default=[], help="only these batch sizes, as 1,8")
     parser.add_argument("--threads", type=commas(int), default=[1], help="as 1,2 (default: 1)")
+    parser.add_argument("--isa", choices=list(ISAS), default="native", help="avx2: as on a machine without AVX-512")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=1, help="of a turn")
     parser.add_argument("--json", action="store_true", help="compare: one JSON object a row")
@@ -63,12 +70,12 @@ def note(text):
 class Pinned:
     """How to start a process on as many cores as it has threads."""
 
-    def __init__(self, threads):
+    def __init__(self, args, threads):
         cores = sorted(os.sched_getaffinity(0))
         if len(cores) < threads:
             sys.exit(f"{threads} threads: this process may use {len(cores)} cores only")
         self.how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True,
-                    "env": dict(os.environ, OMP_NUM_THREADS=str(threads)),
+                    "env": {**os.environ, **ISAS[args.isa], "OMP_NUM_THREADS": str(threads)},
                     "preexec_fn": lambda: os.sched_setaffinity(0, cores[:threads])}
 
 
@@ -76,7 +83,7 @@ class Peer:
     """An engine in a process that stays until close()."""
 
     def __init__(self, args, name, threads):
-        how = dict(Pinned(threads).how, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        how = dict(Pinned(args, threads).how, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
         command = [sys.executable, "-W", "ignore", os.path.join(HERE, "engines.py"), args.dir, name, str(threads)]
         self.name, self.seconds, self.process = name, args.seconds, subprocess.Popen(command, **how)
 
@@ -104,7 +111,7 @@ class Align:
                         file("expected"), "--threads", str(threads), "--seconds", str(args.seconds), "--json"]
         if precision != "f32":
             self.command += ["--precision", precision]
-        self.precision, self.how, self.able = precision, Pinned(threads).how, True
+        self.precision, self.how, self.able = precision, Pinned(args, threads).how, True
 
     def measure(self, tower, batch):
         if not self.able:
@@ -130,6 +137,8 @@ def open_peers(args, precision, threads):
     for name in args.peers:
         if ENGINES[name].precision == precision:
             why = missing(args.dir, name)
+            if args.isa != "native" and ENGINES[name].package == NOT_HELD:
+                why = f"cannot be held to {args.isa}"
             if why:
                 note(f"{name}: left out: {why}")
             else:
@@ -188,7 +197,7 @@ def compare_group(args, precision, threads):
     engines = {"align": Align(args, precision, threads), **open_peers(args, precision, threads)}
     names, rows = list(engines)[1:], []
     if not args.json:
-        print(f"\n{threads} thread{'s' if threads > 1 else ''}, {precision}: medians of {args.turns} turns of "
+        print(f"\n{threads} thread{'s' if threads > 1 else ''}, {precision}, {args.isa}: medians of {args.turns} turns of "
               f"{args.seconds} s, ms an item\ntower    batch    align" +
               "".join(f"{n:>{max(9, len(n) + 2)}}" for n in names) + "   ratio to best peer      our cosine  its cosine",
               flush=True)

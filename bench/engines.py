@@ -128,9 +128,9 @@ def smallest_cosine(got, want):
 
 
 def timed(run, seconds):
-    """The times of runs until they sum up to this many seconds, at least five."""
+    """The times of runs until they sum up to this many seconds, at least three."""
     times = []
-    while len(times) < 5 or sum(times) < seconds:
+    while len(times) < 3 or sum(times) < seconds:
         begin = time.perf_counter()
         run()
         times.append(time.perf_counter() - begin)
