@@ -130,18 +130,19 @@ def make_nncf(folder, tower):
 
 def make(folder):
     """Whatever is missing in folder and can be made with the packages that are installed."""
-    steps = (("model.safetensors", ("torch", "transformers", "safetensors"), make_model),
-             ("image.onnx", ("torch", "transformers", "onnx"), make_onnx),
-             ("text_int8.onnx", ("onnx", "onnxruntime"), make_dynamic_text),
-             ("image_int8.onnx", ("onnx", "onnxruntime"), make_static_image),
-             ("image_int8.xml", ("openvino", "nncf"), lambda f: make_nncf(f, "image")),
-             ("text_int8.xml", ("openvino", "nncf"), lambda f: make_nncf(f, "text")))
+    there = lambda file: os.path.exists(os.path.join(folder, file))
+    steps = (("model.safetensors", (), ("torch", "transformers", "safetensors"), make_model),
+             ("image.onnx", ("model.safetensors",), ("torch", "transformers", "onnx"), make_onnx),
+             ("text_int8.onnx", ("text.onnx",), ("onnx", "onnxruntime"), make_dynamic_text),
+             ("image_int8.onnx", ("image.onnx",), ("onnx", "onnxruntime"), make_static_image),
+             ("image_int8.xml", ("image.onnx",), ("openvino", "nncf"), lambda f: make_nncf(f, "image")),
+             ("text_int8.xml", ("text.onnx",), ("openvino", "nncf"), lambda f: make_nncf(f, "text")))
     os.makedirs(folder, exist_ok=True)
-    for file, packages, step in steps:
-        if os.path.exists(os.path.join(folder, file)):
+    for file, sources, packages, step in steps:
+        if there(file):
             continue
-        if not installed(*packages):
-            print(f"{file}: not made, needs {', '.join(packages)}", file=sys.stderr)
+        if not installed(*packages) or not all(map(there, sources)):
+            print(f"{file}: not made, needs {', '.join(sources + packages)}", file=sys.stderr)
             continue
         print(f"making {file}", file=sys.stderr, flush=True)
         step(folder)

@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,7 @@ from engines import missing
 HERE = os.path.dirname(os.path.abspath(__file__))
 PEERS = ("ort", "ov", "torch")
 
-# What the peers run, after their folder and their threads: each loads both towers and runs them once on zeros.
+# What the peers run, after their folder and their threads: each loads both towers and runs them once on zeros and ones.
 SCRIPTS = {
     "ort": """
 import numpy, onnxruntime
@@ -74,11 +75,19 @@ def note(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def one_item(folder, path):
-    """The first picture and the first text of the inputs, in a file for `align forward`."""
-    from safetensors.numpy import load_file, save_file
-    inputs = load_file(os.path.join(folder, "inputs.safetensors"))
-    save_file({n: inputs[n][:1] for n in ("pixel_values", "input_ids", "attention_mask")}, path)
+def one_item(path):
+    """The picture of zeros and the text of ones that the peers run, in a safetensors file for `align forward`."""
+    tensors = {"pixel_values": ("F32", [1, 3, 289, 289], bytes(4 * 3 * 289 * 289)),
+               "input_ids": ("I64", [1, 64], struct.pack("<64q", *[1] * 64)),
+               "attention_mask": ("I64", [1, 64], struct.pack("<64q", *[1] * 64))}
+    header, end = {}, 0
+    for name, (dtype, shape, data) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [end, end + len(data)]}
+        end += len(data)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + b"".join(data for _, _, data in tensors.values()))
 
 
 def start(command, threads):
@@ -97,7 +106,7 @@ def start(command, threads):
 def commands(args, scratch):
     """What to run for each engine that can run here."""
     item, packed = os.path.join(scratch, "item.safetensors"), os.path.join(scratch, "packed")
-    one_item(args.dir, item)
+    one_item(item)
     forward = lambda model: [args.align, "forward", "--model", model, "--inputs", item, "--threads", str(args.threads),
                              "--output", os.path.join(scratch, "out.safetensors")]
     found = {"align": forward(args.dir)}
