@@ -47,7 +47,7 @@ static inline depthwise_row row_at(const al_depthwise *d, size_t y, size_t chann
     const ptrdiff_t v = (ptrdiff_t)(y * d->stride) - d->top;
     size_t first, last;
     inside(v, d->kernel, d->in_rows, &first, &last);
-    return (depthwise_row){.in = d->in + (v + (ptrdiff_t)first) * (ptrdiff_t)(d->in_columns * NR) + channel,
+    return (depthwise_row){.in = d->in + (v + (ptrdiff_t)first) * (ptrdiff_t)(d->in_columns * d->in_pixel) + channel,
                            .weight = d->weight + first * d->kernel * NR + channel,
                            .taps = last - first,
                            .bias = v_load(d->bias + channel),
@@ -74,13 +74,14 @@ static inline __attribute__((always_inline)) vf store_outputs(align_activation a
  * n <= BLOCK outputs from x on. whole: n is BLOCK and every column they see is inside the picture; otherwise columns
  * outside are passed over and outputs beyond n forgotten.
  */
-static inline __attribute__((always_inline)) vf depthwise_block(const al_depthwise *d, const size_t kernel,
-                                                                const size_t stride, const bool whole,
-                                                                const depthwise_row *row, size_t x, size_t n)
+static inline __attribute__((always_inline)) vf depthwise_block(const al_depthwise *d, const size_t pixel,
+                                                                const size_t kernel, const size_t stride,
+                                                                const bool whole, const depthwise_row *row, size_t x,
+                                                                size_t n)
 {
     const ptrdiff_t u = (ptrdiff_t)(x * stride) - d->left;
-    const size_t in_row = d->in_columns * NR, columns = (BLOCK - 1) * stride + kernel;
-    const float *in = row->in + u * NR, *weight = row->weight;
+    const size_t in_row = d->in_columns * pixel, columns = (BLOCK - 1) * stride + kernel;
+    const float *in = row->in + u * (ptrdiff_t)pixel, *weight = row->weight;
     size_t first, last; /* the columns inside */
     inside(u, columns, d->in_columns, &first, &last);
     vf sum[BLOCK];
@@ -96,7 +97,7 @@ static inline __attribute__((always_inline)) vf depthwise_block(const al_depthwi
         for (size_t c = 0; c < columns; c++) {
             if (!whole && (c < first || c >= last))
                 continue;
-            const vf v = v_load(in + c * NR);
+            const vf v = v_load(in + c * pixel);
             UNROLL
             for (size_t j = 0; j < kernel; j++)
                 if (c >= j && (c - j) % stride == 0 && (c - j) / stride < BLOCK)
@@ -114,20 +115,21 @@ static vf depthwise_pixels(const al_depthwise *d, const depthwise_row *row, size
         const ptrdiff_t u = (ptrdiff_t)(t * d->stride) - d->left;
         size_t first, last;
         inside(u, d->kernel, d->in_columns, &first, &last);
-        const float *in = row->in + u * NR, *weight = row->weight;
+        const float *in = row->in + u * (ptrdiff_t)d->in_pixel, *weight = row->weight;
         vf sum = row->bias;
-        for (size_t i = 0; i < row->taps; i++, in += d->in_columns * NR, weight += d->kernel * NR)
+        for (size_t i = 0; i < row->taps; i++, in += d->in_columns * d->in_pixel, weight += d->kernel * NR)
             for (size_t j = first; j < last; j++)
-                sum = v_fma(v_load(in + j * NR), v_load(weight + j * NR), sum);
+                sum = v_fma(v_load(in + j * d->in_pixel), v_load(weight + j * NR), sum);
         total = v_add(total, store_outputs(d->act, 1, 1, &sum, row->out + t * NR));
     }
     return total;
 }
 
 /* Rows of one vector of channels. kernel and stride are constants where blocks are used. */
-static inline __attribute__((always_inline)) void depthwise_rows(const al_depthwise *d, const bool blocks,
-                                                                 const size_t kernel, const size_t stride,
-                                                                 size_t row_begin, size_t row_end, size_t channel)
+static inline __attribute__((always_inline)) void depthwise_rows(const al_depthwise *d, const size_t pixel,
+                                                                 const bool blocks, const size_t kernel,
+                                                                 const size_t stride, size_t row_begin, size_t row_end,
+                                                                 size_t channel)
 {
     vf total = d->sums ? v_load(d->sums + channel) : v_zero();
     for (size_t y = row_begin; y < row_end; y++) {
@@ -137,8 +139,8 @@ static inline __attribute__((always_inline)) void depthwise_rows(const al_depthw
             const ptrdiff_t u = (ptrdiff_t)(x * stride) - d->left, end = u + (ptrdiff_t)((BLOCK - 1) * stride + kernel);
             const bool whole = n == BLOCK && u >= 0 && end <= (ptrdiff_t)d->in_columns;
             total = v_add(total, !blocks ? depthwise_pixels(d, &row, x, n)
-                                 : whole ? depthwise_block(d, kernel, stride, true, &row, x, n)
-                                         : depthwise_block(d, kernel, stride, false, &row, x, n));
+                                 : whole ? depthwise_block(d, pixel, kernel, stride, true, &row, x, n)
+                                         : depthwise_block(d, pixel, kernel, stride, false, &row, x, n));
         }
     }
     if (d->sums && d->act == ALIGN_ACT_SILU)
@@ -150,7 +152,7 @@ static void finish_rows(const al_depthwise *d, size_t row_begin, size_t row_end)
 {
     const size_t row = d->out_columns * NR;
     activate(d->act, (row_end - row_begin) * row, d->out + row_begin * row);
-    for (size_t channel = 0; d->sums && channel < NR; channel += VL)
+    for (size_t channel = 0; d->sums && channel < d->channels; channel += VL)
         for (size_t y = row_begin; y < row_end; y++) {
             vf total = v_zero();
             for (size_t i = channel; i < row; i += NR)
@@ -159,19 +161,29 @@ static void finish_rows(const al_depthwise *d, size_t row_begin, size_t row_end)
         }
 }
 
+/* All vectors of channels, `pixel` floats from one pixel of in to the next: a constant where that is the usual. */
+static inline __attribute__((always_inline)) void depthwise_channels(const al_depthwise *d, const size_t pixel,
+                                                                     size_t row_begin, size_t row_end)
+{
+    for (size_t channel = 0; channel < d->channels; channel += VL)
+        if (d->kernel == 3 && d->stride == 1)
+            depthwise_rows(d, pixel, true, 3, 1, row_begin, row_end, channel);
+        else if (d->kernel == 3 && d->stride == 2)
+            depthwise_rows(d, pixel, true, 3, 2, row_begin, row_end, channel);
+        else if (d->kernel == 5 && d->stride == 1)
+            depthwise_rows(d, pixel, true, 5, 1, row_begin, row_end, channel);
+        else if (d->kernel == 5 && d->stride == 2)
+            depthwise_rows(d, pixel, true, 5, 2, row_begin, row_end, channel);
+        else
+            depthwise_rows(d, pixel, false, d->kernel, d->stride, row_begin, row_end, channel);
+}
+
 static void depthwise(const al_depthwise *d, size_t row_begin, size_t row_end)
 {
-    for (size_t channel = 0; channel < NR; channel += VL)
-        if (d->kernel == 3 && d->stride == 1)
-            depthwise_rows(d, true, 3, 1, row_begin, row_end, channel);
-        else if (d->kernel == 3 && d->stride == 2)
-            depthwise_rows(d, true, 3, 2, row_begin, row_end, channel);
-        else if (d->kernel == 5 && d->stride == 1)
-            depthwise_rows(d, true, 5, 1, row_begin, row_end, channel);
-        else if (d->kernel == 5 && d->stride == 2)
-            depthwise_rows(d, true, 5, 2, row_begin, row_end, channel);
-        else
-            depthwise_rows(d, false, d->kernel, d->stride, row_begin, row_end, channel);
+    if (d->in_pixel == NR)
+        depthwise_channels(d, NR, row_begin, row_end);
+    else
+        depthwise_channels(d, d->in_pixel, row_begin, row_end);
     if (d->act != ALIGN_ACT_SILU)
         finish_rows(d, row_begin, row_end);
 }

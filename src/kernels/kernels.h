@@ -84,15 +84,17 @@ typedef struct al_product {
 /*
  * A depthwise convolution of one panel of nr channels, its bias (from a folded batch norm) and activation:
  *     out[y, x, c] = act(bias[c] + sum over i, j of in[y s + i - top, x s + j - left, c] * weight[i, j, c])
- * where in is zero outside. Rows and columns of pixels are contiguous, nr floats a pixel. What comes out is added up on
+ * where in is zero outside. Rows and columns of pixels are contiguous. What comes out is added up on
  * the way, row by row: the sums do not depend on how the rows are divided over calls, as long as these come in order.
  */
 typedef struct al_depthwise {
     size_t in_rows, in_columns, out_rows, out_columns;
+    size_t channels; /* to compute: a multiple of vl, at most nr; what is in the others of out is undefined */
+    size_t in_pixel; /* floats from one pixel of in to the next */
     size_t kernel, stride;
     ptrdiff_t top, left; /* padding; negative: cropping */
     align_activation act;
-    const float *in;     /* [in_rows, in_columns, nr] */
+    const float *in;     /* [in_rows, in_columns, in_pixel], of which channels are read */
     const float *weight; /* [kernel, kernel, nr] */
     const float *bias;   /* [nr] */
     float *out;          /* [out_rows, out_columns, nr] */
@@ -102,6 +104,7 @@ typedef struct al_depthwise {
 typedef struct al_kernels {
     const char *isa;
     size_t nr; /* columns of a panel */
+    size_t vl; /* floats of a vector; a panel is a few of them */
     size_t mr; /* rows of a tile: hand out rows in multiples of this */
 
     const al_product *products[ALIGN_PRECISION_COUNT]; /* the best of each precision */

@@ -239,7 +239,7 @@ static void depthwise(const al_depthwise *d, size_t row_begin, size_t row_end)
         float total[NR] = {0.0f};
         for (size_t x = 0; x < d->out_columns; x++) {
             float sum[NR];
-            for (size_t c = 0; c < NR; c++)
+            for (size_t c = 0; c < d->channels; c++)
                 sum[c] = d->bias[c];
             for (size_t i = 0; i < d->kernel; i++)
                 for (size_t j = 0; j < d->kernel; j++) {
@@ -247,19 +247,19 @@ static void depthwise(const al_depthwise *d, size_t row_begin, size_t row_end)
                     const ptrdiff_t u = (ptrdiff_t)(x * d->stride + j) - d->left;
                     if (v < 0 || v >= rows || u < 0 || u >= columns)
                         continue;
-                    const float *in = d->in + (v * columns + u) * NR;
+                    const float *in = d->in + (v * columns + u) * (ptrdiff_t)d->in_pixel;
                     const float *w = d->weight + (i * d->kernel + j) * NR;
-                    for (size_t c = 0; c < NR; c++)
+                    for (size_t c = 0; c < d->channels; c++)
                         sum[c] += in[c] * w[c];
                 }
-            activate(d->act, NR, sum);
+            activate(d->act, d->channels, sum);
             float *out = d->out + (y * d->out_columns + x) * NR;
-            for (size_t c = 0; c < NR; c++) {
+            for (size_t c = 0; c < d->channels; c++) {
                 out[c] = sum[c];
                 total[c] += sum[c];
             }
         }
-        for (size_t c = 0; d->sums && c < NR; c++)
+        for (size_t c = 0; d->sums && c < d->channels; c++)
             d->sums[c] += total[c];
     }
 }
@@ -377,6 +377,7 @@ static const al_product int8_product = {
 const al_kernels al_kernels_ref = {
     .isa = "ref",
     .nr = NR,
+    .vl = 1,
     .mr = MR,
     .products = {[ALIGN_PRECISION_F32] = &f32_product,
                  [ALIGN_PRECISION_BF16] = &bf16_product,

@@ -36,6 +36,7 @@ static const al_product f32_product = {
     const al_kernels al_kernels_##name = {                                                                       \
         .isa = #name,                                                                                            \
         .nr = NR,                                                                                                \
+        .vl = VL,                                                                                                \
         .mr = TILE_ROWS,                                                                                         \
         .products = {[ALIGN_PRECISION_F32] = f32, [ALIGN_PRECISION_BF16] = bf16, [ALIGN_PRECISION_INT8] = int8}, \
         .gemm = gemm,                                                                                            \

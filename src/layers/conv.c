@@ -87,41 +87,59 @@ size_t al_depthwise_conv_size(const al_depthwise_conv *conv, size_t n)
  */
 #define WINDOW_FLOATS ((size_t)160 * 1024)
 
+/*
+ * One panel of one picture is an item of work, unless there are so few that threads would have none. Then pictures are
+ * cut into parts, which expand again the few rows that they share. The cut follows from the shapes alone: sums must not
+ * depend on the number of threads.
+ */
+#define ITEMS     8
+#define PART_ROWS 16
+
 typedef struct expand_job {
     const al_run *run;
     const al_linear *expand; /* NULL: none */
     const al_depthwise_conv *conv;
     size_t batch, panels;
     size_t rows, columns, out_rows, out_columns;
-    size_t band;        /* output rows of one band */
-    size_t window_rows; /* input rows that a band reaches */
+    size_t parts, part;   /* of a picture; output rows of one */
+    size_t band;          /* output rows of one band */
+    size_t window_floats; /* that hold the input rows a band reaches */
     align_activation act;
     const float *x;
     const char *operand; /* x as the expansion's product wants it; NULL: in place */
-    float *y, *means;
-    float *scratch; /* of each thread: a window [window_rows * columns, nr] */
+    float *y;
+    float *sums;    /* [parts][B][panels * nr] */
+    float *windows; /* one a thread */
 } expand_job;
 
-static size_t scratch_floats(const expand_job *job)
+/* Whether panel p can be filtered where it lies in x, without an expansion and without padding. */
+static bool in_place(const expand_job *job, size_t p)
 {
-    return job->window_rows * job->columns * job->run->kernels->nr;
+    const al_kernels *k = job->run->kernels;
+    return !job->expand && (p + 1 < job->panels || job->conv->channels % k->vl == 0);
 }
 
-static void plan_bands(expand_job *job)
+static void plan(expand_job *job)
 {
-    const size_t kernel = job->conv->kernel, stride = job->conv->stride;
-    const size_t fit = WINDOW_FLOATS / (job->columns * job->run->kernels->nr);
-    job->band = fit >= job->rows ? job->out_rows : fit > kernel ? (fit - kernel) / stride + 1 : 1;
-    job->window_rows = (job->band - 1) * stride + kernel;
-    if (job->window_rows > job->rows)
-        job->window_rows = job->rows;
+    const size_t nr = job->run->kernels->nr, kernel = job->conv->kernel, stride = job->conv->stride;
+    const size_t items = job->panels * job->batch, most = (job->out_rows + PART_ROWS - 1) / PART_ROWS;
+    job->parts = items < ITEMS ? (ITEMS + items - 1) / items : 1;
+    job->parts = job->parts < most ? job->parts : most;
+    job->part = (job->out_rows + job->parts - 1) / job->parts;
+    job->parts = (job->out_rows + job->part - 1) / job->part; /* none is empty */
+    const size_t fit = WINDOW_FLOATS / (job->columns * nr);
+    job->band = fit >= job->rows ? job->part : fit > kernel ? (fit - kernel) / stride + 1 : 1;
+    job->band = job->band < job->part ? job->band : job->part;
+    const size_t reach = (job->band - 1) * stride + kernel;
+    job->window_floats =
+        in_place(job, job->panels - 1) ? 0 : (reach < job->rows ? reach : job->rows) * job->columns * nr;
 }
 
 /* Rows [begin, end) of panel p of picture b, expanded or as they are. */
 static void fill_rows(const expand_job *job, size_t p, size_t b, size_t begin, size_t end, float *out)
 {
-    const al_kernels *k = job->run->kernels;
-    const size_t first = (b * job->rows + begin) * job->columns, pixels = (end - begin) * job->columns, nr = k->nr;
+    const size_t first = (b * job->rows + begin) * job->columns, pixels = (end - begin) * job->columns;
+    const size_t nr = job->run->kernels->nr;
     if (job->expand) {
         const al_linear *l = job->expand;
         al_gemm gemm = al_linear_gemm(l);
@@ -149,31 +167,39 @@ static size_t clamp(ptrdiff_t v, size_t most)
     return v < 0 ? 0 : (size_t)v < most ? (size_t)v : most;
 }
 
-/* Panel p of picture b: band by band through the window, and the mean of what comes out. */
-static void filter_panel(const expand_job *job, size_t p, size_t b, float *window, int thread)
+/* The depthwise convolution of panel p of picture b, but for what it reads. */
+static al_depthwise depthwise_of(const expand_job *job, size_t p, size_t b, float *sums)
 {
-    const al_kernels *k = job->run->kernels;
     const al_depthwise_conv *conv = job->conv;
-    const size_t nr = k->nr, row = job->columns * nr, out_pixels = job->out_rows * job->out_columns;
-    float *mean = job->means + (b * job->panels + p) * nr;
-    al_depthwise d = {.in_columns = job->columns,
-                      .out_rows = job->out_rows,
-                      .out_columns = job->out_columns,
-                      .kernel = conv->kernel,
-                      .stride = conv->stride,
-                      .left = conv->before,
-                      .act = job->act,
-                      .in = window,
-                      .weight = conv->weight + p * conv->kernel * conv->kernel * nr,
-                      .bias = conv->bias + p * nr,
-                      .out = job->y + (p * job->batch + b) * out_pixels * nr,
-                      .sums = mean};
+    const al_kernels *k = job->run->kernels;
+    const size_t nr = k->nr, left = conv->channels - p * nr;
+    return (al_depthwise){.channels = left < nr ? (left + k->vl - 1) / k->vl * k->vl : nr,
+                          .in_columns = job->columns,
+                          .out_rows = job->out_rows,
+                          .out_columns = job->out_columns,
+                          .kernel = conv->kernel,
+                          .stride = conv->stride,
+                          .left = conv->before,
+                          .act = job->act,
+                          .weight = conv->weight + p * conv->kernel * conv->kernel * nr,
+                          .bias = conv->bias + p * nr,
+                          .out = job->y + (p * job->batch + b) * job->out_rows * job->out_columns * nr,
+                          .sums = sums};
+}
+
+/* Output rows [begin, end), band by band through the window. */
+static void filter_expanded(const expand_job *job, size_t p, size_t b, size_t begin, size_t end, al_depthwise d,
+                            float *window, int thread)
+{
+    const al_depthwise_conv *conv = job->conv;
+    const size_t row = job->columns * job->run->kernels->nr;
     size_t first = 0, held = 0; /* the window holds input rows first .. held - 1 */
-    memset(mean, 0, nr * sizeof *mean);
-    for (size_t y = 0; y < job->out_rows; y += job->band) {
-        const size_t end = job->out_rows - y < job->band ? job->out_rows : y + job->band;
+    d.in = window;
+    d.in_pixel = job->run->kernels->nr;
+    for (size_t y = begin, next; y < end; y = next) {
+        next = end - y < job->band ? end : y + job->band;
         const size_t from = clamp((ptrdiff_t)(y * conv->stride) - conv->before, job->rows);
-        const size_t to = clamp((ptrdiff_t)((end - 1) * conv->stride + conv->kernel) - conv->before, job->rows);
+        const size_t to = clamp((ptrdiff_t)((next - 1) * conv->stride + conv->kernel) - conv->before, job->rows);
         if (held > from)
             memmove(window, window + (from - first) * row, (held - from) * row * sizeof *window);
         else
@@ -186,20 +212,41 @@ static void filter_panel(const expand_job *job, size_t p, size_t b, float *windo
         al_profile_lap(job->run, thread, job->expand ? ALIGN_STEP_EXPAND : ALIGN_STEP_DEPTHWISE);
         d.in_rows = job->rows - first; /* row 0 of the kernel's picture is row `first` of ours */
         d.top = conv->before + (ptrdiff_t)first;
-        k->depthwise(&d, y, end);
+        job->run->kernels->depthwise(&d, y, next);
         al_profile_lap(job->run, thread, ALIGN_STEP_DEPTHWISE);
     }
-    for (size_t c = 0; c < nr; c++)
-        mean[c] /= (float)out_pixels;
+}
+
+/* One part of panel p of picture b. */
+static void filter_part(const expand_job *job, size_t p, size_t b, size_t part, float *window, int thread)
+{
+    const al_kernels *k = job->run->kernels;
+    const size_t begin = part * job->part, left = job->out_rows - begin;
+    const size_t end = begin + (left < job->part ? left : job->part), channels = job->conv->channels;
+    float *sums = job->sums + ((part * job->batch + b) * job->panels + p) * k->nr;
+    al_depthwise d = depthwise_of(job, p, b, sums);
+    memset(sums, 0, k->nr * sizeof *sums);
+    if (!in_place(job, p)) {
+        filter_expanded(job, p, b, begin, end, d, window, thread);
+        return;
+    }
+    d.in = job->x + b * job->rows * job->columns * channels + p * k->nr;
+    d.in_pixel = channels;
+    d.in_rows = job->rows;
+    d.top = job->conv->before;
+    k->depthwise(&d, begin, end);
+    al_profile_lap(job->run, thread, ALIGN_STEP_DEPTHWISE);
 }
 
 static void expand_work(void *user, size_t begin, size_t end, int thread)
 {
     const expand_job *job = user;
-    float *window = job->scratch + (size_t)thread * scratch_floats(job);
+    float *window = job->windows + (size_t)thread * job->window_floats;
     al_profile_lap_start(job->run, thread);
-    for (size_t item = begin; item < end; item++)
-        filter_panel(job, item / job->batch, item % job->batch, window, thread);
+    for (size_t item = begin; item < end; item++) {
+        const size_t part = item % job->parts, picture = item / job->parts;
+        filter_part(job, picture / job->batch, picture % job->batch, part, window, thread);
+    }
 }
 
 /* The steps of the profile; see conv.h for what they share. */
@@ -236,23 +283,29 @@ void al_expand_depthwise_forward(const al_run *run, const al_linear *expand, con
                       .out_columns = al_depthwise_conv_size(conv, columns),
                       .act = act,
                       .x = x,
-                      .y = y,
-                      .means = means};
-    plan_bands(&job);
+                      .y = y};
+    plan(&job);
     if (expand)
         begin_expand(&job);
     const size_t mark = al_arena_mark(run->arena), pixels = batch * rows * columns;
+    const size_t width = batch * job.panels * run->kernels->nr;
     if (expand && !al_linear_reads_in_place(expand)) {
         char *operand = al_arena_take(run->arena, pixels, al_linear_operand_row(expand));
         al_linear_prepare(run, expand, pixels, al_rows(run, x, expand->in), NULL, operand);
         job.operand = operand;
     }
-    job.scratch = al_arena_floats(run->arena, (size_t)al_threads_count(run->threads) * scratch_floats(&job));
+    job.sums = al_arena_floats(run->arena, job.parts * width);
+    job.windows = al_arena_floats(run->arena, (size_t)al_threads_count(run->threads) * job.window_floats);
     if (!run->dry) {
         begin_depthwise(&job);
         al_profile_laps_begin(run);
-        al_threads_run(run->threads, job.panels * batch, 1, expand_work, &job);
+        al_threads_run(run->threads, job.panels * batch * job.parts, 1, expand_work, &job);
         al_profile_laps_end(run);
+        memcpy(means, job.sums, width * sizeof *means);
+        for (size_t part = 1; part < job.parts; part++)
+            run->kernels->add(width, job.sums + part * width, means);
+        for (size_t c = 0; c < width; c++)
+            means[c] /= (float)(job.out_rows * job.out_columns);
     }
     al_arena_release(run->arena, mark);
 }

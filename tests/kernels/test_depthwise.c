@@ -12,7 +12,7 @@ static double expected(const al_depthwise *d, size_t y, size_t x, size_t c)
         for (size_t j = 0; j < d->kernel; j++) {
             const ptrdiff_t v = (ptrdiff_t)(y * d->stride + i) - d->top, u = (ptrdiff_t)(x * d->stride + j) - d->left;
             if (v >= 0 && u >= 0 && v < (ptrdiff_t)d->in_rows && u < (ptrdiff_t)d->in_columns)
-                sum += (double)d->in[((size_t)v * d->in_columns + (size_t)u) * nr + c] *
+                sum += (double)d->in[((size_t)v * d->in_columns + (size_t)u) * d->in_pixel + c] *
                        (double)d->weight[(i * d->kernel + j) * nr + c];
         }
     return d->act == ALIGN_ACT_SILU ? sum / (1.0 + exp(-sum)) : fmax(sum, 0.0);
@@ -22,7 +22,7 @@ static double expected(const al_depthwise *d, size_t y, size_t x, size_t c)
 static void check_outputs(const al_depthwise *d, const float *sums)
 {
     const size_t nr = kernels->nr;
-    for (size_t c = 0; c < nr; c++) {
+    for (size_t c = 0; c < d->channels; c++) {
         double sum = 1.0, size = 1.0;
         for (size_t y = 0; y < d->out_rows; y++)
             for (size_t x = 0; x < d->out_columns; x++) {
@@ -36,16 +36,28 @@ static void check_outputs(const al_depthwise *d, const float *sums)
     }
 }
 
-static void check(align_activation act, size_t kernel, size_t stride, ptrdiff_t top, ptrdiff_t left, size_t rows,
-                  size_t columns)
+static void assert_same_channels(const al_depthwise *d, const float *out)
 {
     const size_t nr = kernels->nr;
-    float *in = random_floats(rows * columns * nr, 1), *weight = random_floats(kernel * kernel * nr, 2);
+    for (size_t i = 0; i < d->out_rows * d->out_columns; i++)
+        assert_memory_equal(out + i * nr, d->out + i * nr, d->channels * sizeof *out);
+}
+
+/* `channels` of pixels that lie in_pixel floats apart. */
+static void check_channels(size_t channels, size_t in_pixel, align_activation act, size_t kernel, size_t stride,
+                           ptrdiff_t top, ptrdiff_t left, size_t rows, size_t columns)
+{
+    const size_t nr = kernels->nr;
+    /* not a float more than there is: the last pixel ends with its channels */
+    float *in = random_floats((rows * columns - 1) * in_pixel + channels, 1),
+          *weight = random_floats(kernel * kernel * nr, 2);
     float *bias = random_floats(nr, 3), *sums = malloc(nr * sizeof *sums), *again = malloc(nr * sizeof *again);
     al_depthwise d = {.in_rows = rows,
                       .in_columns = columns,
                       .out_rows = (rows + stride - 1) / stride,
                       .out_columns = (columns + stride - 1) / stride,
+                      .channels = channels,
+                      .in_pixel = in_pixel,
                       .kernel = kernel,
                       .stride = stride,
                       .top = top,
@@ -56,7 +68,7 @@ static void check(align_activation act, size_t kernel, size_t stride, ptrdiff_t 
                       .bias = bias,
                       .sums = sums};
     const size_t floats = d.out_rows * d.out_columns * nr;
-    float *out = malloc(floats * sizeof *out), *one_by_one = malloc(floats * sizeof *one_by_one);
+    float *out = calloc(floats, sizeof *out), *one_by_one = calloc(floats, sizeof *one_by_one);
     for (size_t c = 0; c < nr; c++)
         sums[c] = again[c] = 1.0f;
     d.out = out;
@@ -68,11 +80,11 @@ static void check(align_activation act, size_t kernel, size_t stride, ptrdiff_t 
     d.sums = again;
     for (size_t y = 0; y < d.out_rows; y++)
         kernels->depthwise(&d, y, y + 1);
-    assert_memory_equal(out, one_by_one, floats * sizeof *out);
+    assert_same_channels(&d, out);
     assert_memory_equal(sums, again, nr * sizeof *sums);
     d.sums = NULL;
     kernels->depthwise(&d, 0, d.out_rows);
-    assert_memory_equal(out, one_by_one, floats * sizeof *out);
+    assert_same_channels(&d, out);
     free(out);
     free(one_by_one);
     free(in);
@@ -80,6 +92,15 @@ static void check(align_activation act, size_t kernel, size_t stride, ptrdiff_t 
     free(bias);
     free(sums);
     free(again);
+}
+
+static void check(align_activation act, size_t kernel, size_t stride, ptrdiff_t top, ptrdiff_t left, size_t rows,
+                  size_t columns)
+{
+    const size_t nr = kernels->nr, vl = kernels->vl;
+    check_channels(nr, nr, act, kernel, stride, top, left, rows, columns);
+    check_channels(nr, nr + vl, act, kernel, stride, top, left, rows, columns);
+    check_channels(vl, 2 * vl + 1, act, kernel, stride, top, left, rows, columns);
 }
 
 static void shapes(void **state)
