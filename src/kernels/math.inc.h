@@ -2,9 +2,10 @@
  * math.inc.h: exp, the normal distribution, tanh and the activations on vectors, in the words of simd_*.h. Errors are a
  * few ulp; NaN goes through.
  *
- * The polynomial of exp is (e^r - 1) / r of degree 4 on |r| <= ln 2 / 2, least squares reweighted (Lawson) until the
- * relative errors of 1 + r p(r) level out, at 9.2e-8; that of the normal tail is the same fit of erfc(z) e^(z^2) / t on
- * [0, 10.5]; those of e^r - 1 and tanh are Cephes'.
+ * The polynomial of exp is (e^r - 1) / r of degree 5 on |r| <= ln 2 / 2, least squares reweighted (Lawson) until the
+ * relative errors of 1 + r p(r) level out, at 2e-9; with one term less, at 9e-8, the image tower ends 1.4 times as far
+ * from the reference. That of the normal tail is the same fit of erfc(z) e^(z^2) / t on [0, 10.5]; those of e^r - 1 and
+ * tanh are Cephes'.
  */
 
 /* e^x as the product of a factor in [0.35, 0.71] and a power of two, so that who adds to it can fuse. */
@@ -23,11 +24,12 @@ static inline vf_exp v_exp_parts(vf x, const float sign)
     const vf rounder = v_set(12582912.0f + 128.0f), ln_2 = v_set(0.693147181f);
     const vf shifted = v_fma(x, v_set(sign * 1.44269504f), rounder), n = v_sub(shifted, rounder);
     const vf r = sign < 0.0f ? v_fma(n, ln_2, x) : v_fnma(n, ln_2, x); /* sign r */
-    vf p = v_set(sign * 4.145114744e-3f);
-    p = v_fma(p, r, v_set(2.0949195025e-2f));
-    p = v_fma(p, r, v_set(sign * 8.33382003e-2f));
-    p = v_fma(p, r, v_set(0.24999573075f));
-    p = v_fma(p, r, v_set(sign * 0.4999998527f));
+    vf p = v_set(6.92177991e-4f);
+    p = v_fma(p, r, v_set(sign * 4.18711797e-3f));
+    p = v_fma(p, r, v_set(2.083400371e-2f));
+    p = v_fma(p, r, v_set(sign * 8.333215170e-2f));
+    p = v_fma(p, r, v_set(0.24999997085f));
+    p = v_fma(p, r, v_set(sign * 0.500000016f));
     p = v_fma(p, r, v_set(0.5f));
     return (vf_exp){p, v_bits_to_exponent(shifted)};
 }
@@ -52,7 +54,7 @@ static inline vf v_sigmoid(vf x)
     return v_div(v_set(1.0f), v_one_plus_exp_minus(v_max(v_set(-88.0f), v_min(v_set(88.0f), x))));
 }
 
-/* x / (1 + e^-x), relative error 3e-7 (5e-7 below -20). A NaN that v_clamp loses comes back with the division. */
+/* x / (1 + e^-x), relative error 2.2e-7 (3.5e-7 below -20). A NaN that v_clamp loses comes back with the division. */
 static inline vf v_silu(vf x)
 {
     return v_div(x, v_one_plus_exp_minus(v_clamp(x, 88.0f)));
@@ -192,6 +194,11 @@ static inline __attribute__((always_inline)) vf v_activation(const align_activat
 static inline __attribute__((always_inline)) void activate_as(const align_activation act, size_t n, float *x)
 {
     size_t i = 0;
+    for (; i + 2 * VL <= n; i += 2 * VL) { /* two at a time, so that one waits while the other is computed */
+        const vf first = v_activation(act, v_load(x + i)), second = v_activation(act, v_load(x + i + VL));
+        v_store(x + i, first);
+        v_store(x + i + VL, second);
+    }
     for (; i + VL <= n; i += VL)
         v_store(x + i, v_activation(act, v_load(x + i)));
     if (i == n)

@@ -114,12 +114,30 @@ static void special_values(void **state)
     }
 }
 
+/* silu keeps its relative error where it is small, and ends in 0 however far below. */
+static void silu_far_below(void **state)
+{
+    (void)state;
+    for (float from = -1e-3f; from > -86.0f; from *= 1.001f) {
+        float x = from;
+        kernels->activate(ALIGN_ACT_SILU, 1, &x);
+        const double out = formula(ALIGN_ACT_SILU, (double)from);
+        if (!(fabs((double)x - out) <= 5e-7 * fabs(out)))
+            fail_msg("silu of %.9g: %.9g, expected %.9g", (double)from, (double)x, out);
+    }
+    float low[3] = {-100.0f, -3e38f, -INFINITY};
+    kernels->activate(ALIGN_ACT_SILU, 3, low);
+    assert_true(fabsf(low[0]) < 1e-40f);
+    assert_true(low[1] == 0.0f);
+    assert_true(isnan(low[2]));
+}
+
 int main(void)
 {
     kernels = al_kernels_get();
     if (!kernels)
         return SKIPPED;
     const struct CMUnitTest tests[] = {cmocka_unit_test(grid), cmocka_unit_test(lengths),
-                                       cmocka_unit_test(special_values)};
+                                       cmocka_unit_test(special_values), cmocka_unit_test(silu_far_below)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
