@@ -176,7 +176,14 @@ static void read_resized(jpeg_job *job, int orientation, const al_resize *to)
     const bool exchanged = al_turn_of(orientation).exchanged;
     if (options->fast_decode)
         choose_scale(info, exchanged ? to->width : to->height, exchanged ? to->height : to->width);
-    require(job, al_resizer_init(&job->resizer, info->output_height, info->output_width, 3, orientation, to, job->err));
+    const double scale = (double)info->scale_num / info->scale_denom;
+    const al_stored from = {
+        .rows = {info->output_height, info->image_height * scale, false},
+        .columns = {info->output_width, info->image_width * scale, false},
+        .channels = 3,
+        .orientation = orientation,
+    };
+    require(job, al_resizer_init(&job->resizer, &from, to, job->err));
     begin_rows(job);
     while (info->output_scanline < info->output_height) {
         read_row(job, al_resizer_row(&job->resizer));

@@ -164,18 +164,20 @@ static align_status pack_rgb(al_resizer *r, align_error *err)
     return ALIGN_OK;
 }
 
-align_status al_resizer_init(al_resizer *r, int64_t height, int64_t width, int64_t channels, int orientation,
-                             const al_resize *to, align_error *err)
+align_status al_resizer_init(al_resizer *r, const al_stored *from, const al_resize *to, align_error *err)
 {
     align_status status = ALIGN_OK;
-    const al_turn turn = al_turn_of(orientation);
-    *r = (al_resizer){.channels = (size_t)channels};
+    const al_turn turn = al_turn_of(from->orientation);
+    const int64_t height = from->rows.pixels, width = from->columns.pixels;
+    const al_axis rows = {height, from->rows.extent, turn.from_bottom};
+    const al_axis columns = {width, from->columns.extent, turn.from_right};
+    *r = (al_resizer){.channels = (size_t)from->channels};
     r->columns_first = turn.exchanged ? vertical_first(to, width, height) : !vertical_first(to, height, width);
-    TRY(al_taps_init(&r->rows, height, turn.exchanged ? to->width : to->height, to->resample, turn.from_bottom, err));
-    TRY(al_taps_init(&r->columns, width, turn.exchanged ? to->height : to->width, to->resample, turn.from_right, err));
-    TRY(al_image_new(&r->out, r->rows.out, r->columns.out, channels, err));
+    TRY(al_taps_init(&r->rows, &rows, turn.exchanged ? to->width : to->height, to->resample, err));
+    TRY(al_taps_init(&r->columns, &columns, turn.exchanged ? to->height : to->width, to->resample, err));
+    TRY(al_image_new(&r->out, r->rows.out, r->columns.out, from->channels, err));
     TRY(allocate_rows(r, width, err));
-    if (channels == 3)
+    if (r->channels == 3)
         TRY(pack_rgb(r, err));
 done:
     if (status != ALIGN_OK)
@@ -237,7 +239,13 @@ align_status al_image_resize(align_image *out, const align_image *image, int ori
                              align_error *err)
 {
     al_resizer r;
-    const align_status status = al_resizer_init(&r, image->height, image->width, image->channels, orientation, to, err);
+    const al_stored from = {
+        .rows = {image->height, (double)image->height, false},
+        .columns = {image->width, (double)image->width, false},
+        .channels = image->channels,
+        .orientation = orientation,
+    };
+    const align_status status = al_resizer_init(&r, &from, to, err);
     if (status != ALIGN_OK)
         return status;
     const size_t line = (size_t)image->width * r.channels;

@@ -42,12 +42,18 @@ bool al_resize_of(al_resize *out, const align_image_processor_config *config);
 /* INVALID_ARGUMENT for a size or a filter that cannot be. */
 align_status al_resize_check(const al_resize *to, align_error *err);
 
+/* A picture as it is stored: its rows and columns (mirrored is not looked at), and its EXIF orientation. */
+typedef struct al_stored {
+    al_axis rows, columns;
+    int64_t channels;
+    int orientation;
+} al_stored;
+
 /*
- * For a picture of height x width pixels that is stored with an EXIF orientation: `to` is what it becomes once it is
- * turned upright, but it comes out as it went in, not turned yet. Neither channels nor sizes nor `to` are judged here.
+ * `to` is what the picture becomes once it is turned upright, but it comes out as it is stored, not turned yet. Neither
+ * of them is judged here.
  */
-align_status al_resizer_init(al_resizer *resizer, int64_t height, int64_t width, int64_t channels, int orientation,
-                             const al_resize *to, align_error *err);
+align_status al_resizer_init(al_resizer *resizer, const al_stored *from, const al_resize *to, align_error *err);
 
 /* Where the next row of the input goes; call once for each push. */
 uint8_t *al_resizer_row(al_resizer *resizer);

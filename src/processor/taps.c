@@ -94,45 +94,39 @@ static align_status allocate(al_taps *t, int64_t out, double support, align_erro
     return al_error_no_memory(err, bytes);
 }
 
-/* An axis to be resized. */
-typedef struct axis {
-    int64_t in, out;
-    bool mirrored;
-} axis;
-
 /* Notes which input pixels make output pixel i; returns the place of its weights. */
-static int32_t *place(al_taps *t, const axis *a, int64_t i, int64_t start, int64_t count)
+static int32_t *place(al_taps *t, const al_axis *in, int64_t i, int64_t start, int64_t count)
 {
-    const int64_t at = a->mirrored ? a->out - 1 - i : i;
-    t->starts[at] = a->mirrored ? a->in - start - count : start;
+    const int64_t at = in->mirrored ? t->out - 1 - i : i;
+    t->starts[at] = in->mirrored ? in->pixels - start - count : start;
     t->counts[at] = count;
     return t->weights + (size_t)at * t->stride;
 }
 
-static align_status weigh(al_taps *t, const axis *a, const filter *f, align_error *err)
+static align_status weigh(al_taps *t, const al_axis *in, const filter *f, align_error *err)
 {
-    const double scale = (double)a->in / (double)a->out, stretch = scale < 1.0 ? 1.0 : scale;
+    const double scale = in->extent / (double)t->out, stretch = scale < 1.0 ? 1.0 : scale;
     const double support = f->support * stretch, shrink = 1.0 / stretch;
-    align_status status = allocate(t, a->out, support, err);
+    align_status status = allocate(t, t->out, support, err);
     if (status != ALIGN_OK)
         return status;
     double *values = al_calloc(t->stride, sizeof *values);
     if (!values)
         return al_error_no_memory(err, t->stride * sizeof *values);
-    for (int64_t i = 0; i < a->out; i++) {
+    for (int64_t i = 0; i < t->out; i++) {
         const double center = ((double)i + 0.5) * scale;
         const int64_t low = (int64_t)(center - support + 0.5), high = (int64_t)(center + support + 0.5);
-        const int64_t start = low < 0 ? 0 : low, count = (high > a->in ? a->in : high) - start;
+        const int64_t start = low < 0 ? 0 : low, count = (high > in->pixels ? in->pixels : high) - start;
         double sum = 0.0;
         for (int64_t k = 0; k < count; k++) {
             values[k] = f->at(((double)(k + start) - center + 0.5) * shrink);
             sum += values[k];
         }
         const double norm = sum != 0.0 ? 1.0 / sum : 1.0;
-        int32_t *weights = place(t, a, i, start, count);
+        int32_t *weights = place(t, in, i, start, count);
         for (int64_t k = 0; k < count; k++) {
             const double weight = values[k] * norm * (1 << AL_TAPS_PRECISION);
-            weights[a->mirrored ? count - 1 - k : k] = (int32_t)(weight < 0 ? weight - 0.5 : weight + 0.5);
+            weights[in->mirrored ? count - 1 - k : k] = (int32_t)(weight < 0 ? weight - 0.5 : weight + 0.5);
         }
     }
     al_free(values);
@@ -140,24 +134,25 @@ static align_status weigh(al_taps *t, const axis *a, const filter *f, align_erro
 }
 
 /* One pixel each, as it is. Pillow adds the step up, so that rounding errors add up as well. */
-static align_status choose(al_taps *t, const axis *a, align_error *err)
+static align_status choose(al_taps *t, const al_axis *in, align_error *err)
 {
-    align_status status = allocate(t, a->out, 0.0, err);
+    align_status status = allocate(t, t->out, 0.0, err);
     if (status != ALIGN_OK)
         return status;
-    const double step = (double)a->in / (double)a->out;
+    const double step = in->extent / (double)t->out;
     double at = step * 0.5;
-    for (int64_t i = 0; i < a->out; i++, at += step)
-        *place(t, a, i, at < (double)a->in ? (int64_t)at : a->in - 1, 1) = 1 << AL_TAPS_PRECISION;
+    for (int64_t i = 0; i < t->out; i++, at += step)
+        *place(t, in, i, at < in->extent ? (int64_t)at : in->pixels - 1, 1) = 1 << AL_TAPS_PRECISION;
     return ALIGN_OK;
 }
 
-align_status al_taps_init(al_taps *t, int64_t in, int64_t out, align_resample resample, bool mirrored, align_error *err)
+align_status al_taps_init(al_taps *t, const al_axis *in, int64_t out, align_resample resample, align_error *err)
 {
-    *t = (al_taps){0};
-    const axis a = {in, out, mirrored};
-    const align_status status =
-        resample == ALIGN_NEAREST || in == out ? choose(t, &a, err) : weigh(t, &a, &filters[resample], err);
+    const bool whole = in->extent == (double)in->pixels;
+    const al_axis axis = {in->pixels, in->extent, in->mirrored && whole};
+    const bool chosen = resample == ALIGN_NEAREST || (in->pixels == out && whole);
+    *t = (al_taps){.out = out};
+    const align_status status = chosen ? choose(t, &axis, err) : weigh(t, &axis, &filters[resample], err);
     if (status != ALIGN_OK)
         al_taps_done(t);
     return status;

@@ -18,10 +18,17 @@ typedef struct al_taps {
 } al_taps;
 
 /*
- * The taps from `in` pixels to `out`; equal sizes take every pixel as it is. mirrored: those that make the mirror image
- * of what the mirrored input would become. Rounding is not symmetric, so that is not quite the same as the plain ones.
+ * An axis of an input: so many pixels, of which the last one may be there only in part (extent is then smaller).
+ * mirrored: wanted is the mirror image of what the mirrored input would become. Rounding is not symmetric, so that is
+ * not quite the same as the plain axis; with a part of a pixel, which is not exact anyway, it is taken for the same.
  */
-align_status al_taps_init(al_taps *taps, int64_t in, int64_t out, align_resample resample, bool mirrored,
-                          align_error *err);
+typedef struct al_axis {
+    int64_t pixels;
+    double extent;
+    bool mirrored;
+} al_axis;
+
+/* The taps to `out` pixels; equal sizes take every pixel as it is. */
+align_status al_taps_init(al_taps *taps, const al_axis *in, int64_t out, align_resample resample, align_error *err);
 void al_taps_done(al_taps *taps);
 #endif

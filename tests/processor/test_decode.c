@@ -119,6 +119,20 @@ static void test_fast_decode(void **state)
         }
 }
 
+/* Sizes that 8 does not divide end in a part of a pixel, at whichever end the orientation puts it. */
+static void test_fast_decode_parts(void **state)
+{
+    (void)state;
+    double mean;
+    assert_in_range(fast_difference(TEST_DATA "/hub/wide.jpg", 7, &mean), 1, 9);
+    assert_true(mean < 2.0);
+    for (int orientation = 1; orientation <= 8; orientation++) {
+        char path[512];
+        snprintf(path, sizeof path, PROCESSOR_DATA "pictures/exif%d.jpg", orientation);
+        assert_in_range(fast_difference(path, 2, &mean), 1, 9);
+    }
+}
+
 /* Nothing changes where the picture would become less than twice the size wanted, nor for other formats. */
 static void test_fast_decode_changes_nothing(void **state)
 {
@@ -200,6 +214,7 @@ int main(void)
         cmocka_unit_test(test_resized_on_the_way),
         cmocka_unit_test(test_resize_for_nothing),
         cmocka_unit_test(test_fast_decode),
+        cmocka_unit_test(test_fast_decode_parts),
         cmocka_unit_test(test_fast_decode_changes_nothing),
         cmocka_unit_test(test_fast_decode_alone),
         cmocka_unit_test(test_defaults),
