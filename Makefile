@@ -36,6 +36,7 @@ test: build/build.ninja
 	@ctest --preset release -j $(JOBS)
 
 bench: all
+	@cmake --build build --target bench_preparation
 	@PYTHON=$(PYTHON) tools/bench.sh
 
 sanitize: build-sanitize/build.ninja

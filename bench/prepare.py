@@ -16,8 +16,12 @@ import sys
 import tempfile
 import time
 
-import numpy as np
-from PIL import Image
+try:
+    import numpy as np
+    from PIL import Image
+    from transformers import EfficientNetImageProcessor
+except ImportError as missing:
+    sys.exit(print(f"{missing.name} is not installed: pip install -r bench/requirements.txt"))
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DRIVER = os.environ.get("BENCH_PREPARATION", os.path.join(HERE, "..", "build", "bench", "bench_preparation"))
@@ -84,7 +88,6 @@ def compare(folder, processor, path):
 
 
 def main(paths):
-    from transformers import EfficientNetImageProcessor
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, "preprocessor_config.json"), "w") as file:
             json.dump(CONFIG, file)

@@ -61,7 +61,11 @@ def theirs(tokenizer, texts):
 
 
 def main(folder):
-    import tokenizers
+    try:
+        import tokenizers
+    except ImportError:
+        print("tokenizers is not installed: pip install -r bench/requirements.txt")
+        return False
     print(f"one thread, medians of {TURNS} turns; tokenizers {tokenizers.__version__}\n")
     print("texts                        texts   tokens   align us/text   tokenizers   ratio")
     slow = False
