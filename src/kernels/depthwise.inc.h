@@ -62,7 +62,7 @@ static inline __attribute__((always_inline)) vf store_outputs(align_activation a
     UNROLL
     for (size_t t = 0; t < most; t++) {
         if (t >= n)
-            break;
+            continue;
         const vf y = act == ALIGN_ACT_SILU ? v_silu(value[t]) : value[t];
         v_store(out + t * NR, y);
         total = v_add(total, y);
