@@ -29,9 +29,40 @@
 #define LINE 64
 
 /*
- * c[rows x vectors] (+)= a b over steps [begin, end). first: start from these sums, or zeros where NULL; otherwise
- * (resume) from c. b points to step `begin` of the panel. fetch is what will be read after this: one line of it is
- * asked for at each step, since weights come from far away and few rows leave little time to wait for them.
+ * sum[rows x vectors] += a b over n steps of k, which begin at p in the first row and at b in the weights. At each step
+ * a line of what will be read later is asked for: of weights, which come from far away when few rows leave little time
+ * to wait for them; and of rows in panels the lines after these, for the next tile, which the processor does not guess.
+ */
+static inline __attribute__((always_inline)) void add_steps(const size_t rows, const size_t vectors, const size_t n,
+                                                            const float *p, const size_t stride, const bool in_panels,
+                                                            const char *b, const char *fetch,
+                                                            vf sum[TILE_ROWS][TILE_VECTORS])
+{
+    UNROLL_2
+    for (size_t l = 0; l < n; l++, b += NR * STEP_BYTES, fetch += LINE) {
+        __builtin_prefetch(fetch, 0, 2);
+        if (in_panels)
+            __builtin_prefetch(p + rows * stride + l * (LINE / sizeof(float)), 0, 2);
+        vf column[TILE_VECTORS];
+        UNROLL
+        for (size_t j = 0; j < vectors; j++)
+            column[j] = v_columns(b + j * VL * STEP_BYTES);
+        UNROLL
+        for (size_t i = 0; i < rows; i++) {
+            float step; /* or other numbers of its size */
+            __builtin_memcpy(&step, p + i * stride + l, sizeof step);
+            const vf x = v_set(step);
+            UNROLL
+            for (size_t j = 0; j < vectors; j++)
+                sum[i][j] = v_step(x, column[j], sum[i][j]);
+        }
+    }
+}
+
+/*
+ * c[rows x vectors] (+)= a b over steps [begin, end). resume: go on from the sums in c; otherwise start from `first`,
+ * or from zeros where that is NULL. b points to step `begin` of the panel, fetch to the weights that will be read after
+ * this.
  */
 static inline __attribute__((always_inline)) void tile(const size_t rows, const size_t vectors, const al_matrix *a,
                                                        size_t row, size_t begin, size_t end, const char *b, bool resume,
@@ -45,30 +76,12 @@ static inline __attribute__((always_inline)) void tile(const size_t rows, const 
         for (size_t j = 0; j < vectors; j++)
             sum[i][j] = resume ? v_load(c + i * c_row_stride + j * VL) : first ? v_load(first + j * VL) : v_zero();
     }
-    /* k runs on in a row-major a; in panels it goes to the next one after NR */
-    const size_t segment = a->panel == NR ? end - begin : NR;
-    for (size_t k = begin; k < end; k += segment) {
-        const size_t n = end - k < segment ? end - k : segment;
-        const float *p = a->data + k / NR * a->panel + row * a->row_stride;
-        const size_t stride = a->row_stride;
-        UNROLL_2
-        for (size_t l = 0; l < n; l++, b += NR * STEP_BYTES, fetch += LINE) {
-            __builtin_prefetch(fetch, 0, 2);
-            vf column[TILE_VECTORS];
-            UNROLL
-            for (size_t j = 0; j < vectors; j++)
-                column[j] = v_columns(b + j * VL * STEP_BYTES);
-            UNROLL
-            for (size_t i = 0; i < rows; i++) {
-                float step; /* or other numbers of its size */
-                __builtin_memcpy(&step, p + i * stride + l, sizeof step);
-                const vf x = v_set(step);
-                UNROLL
-                for (size_t j = 0; j < vectors; j++)
-                    sum[i][j] = v_step(x, column[j], sum[i][j]);
-            }
-        }
-    }
+    const float *p = a->data + begin / NR * a->panel + row * a->row_stride;
+    size_t k = begin;
+    if (a->panel != NR) /* panel by panel, each of known size; k runs on in a row-major a and in the last panel */
+        for (; end - k >= NR; k += NR, p += a->panel, b += NR * NR * STEP_BYTES, fetch += NR * LINE)
+            add_steps(rows, vectors, NR, p, NR, true, b, fetch, sum);
+    add_steps(rows, vectors, end - k, p, a->row_stride, false, b, fetch, sum);
     UNROLL
     for (size_t i = 0; i < rows; i++) {
         UNROLL
@@ -155,8 +168,9 @@ static void rows_of_slice(const slice *s, size_t row_begin, size_t row_end)
     const size_t steps = s->end - s->begin;
     const char *const next = s->b + steps * NR * STEP_BYTES, *const next_end = next + steps * NR * STEP_BYTES;
     const char *fetch = next;
-    for (size_t row = row_begin; row < row_end; row += TILE_ROWS) {
-        const size_t rows = row_end - row < TILE_ROWS ? row_end - row : TILE_ROWS;
+    size_t tiles_left = (row_end - row_begin + TILE_ROWS - 1) / TILE_ROWS;
+    for (size_t row = row_begin, rows; row < row_end; row += rows, tiles_left--) {
+        rows = (row_end - row) / tiles_left; /* even tiles: one of few rows would wait for its own sums */
         float *c = g->c + s->column / NR * g->c_panel + row * g->c_row_stride;
         if (s->columns % VL)
             edge_tile(s, rows, row, c, g->c_row_stride, fetch);
