@@ -106,6 +106,14 @@ static void mean_row(const problem *p, const float *x, double *meant)
     }
 }
 
+/* Rows of different ranges: around 0, above it, far below it, and of -1 and 1, both ends of which round away from 0, so
+ * that the highest step would be the 257th. */
+static float row_number(size_t row, size_t k, float x)
+{
+    const float of_row[] = {x, fabsf(x), x * 100.0f - 20.0f, k % 2 ? -1.0f : 1.0f};
+    return of_row[row % 4];
+}
+
 static problem problem_new(const al_product *product, align_precision precision, size_t m, size_t n, size_t k)
 {
     const size_t nr = kernels->nr, k_panels = (k + nr - 1) / nr;
@@ -117,14 +125,13 @@ static problem problem_new(const al_product *product, align_precision precision,
     p.gates = random_floats(k, 5);
     p.x_panels = zeros(k_panels * m * nr, sizeof(float));
     p.a_meant = zeros(m * k, sizeof(double));
-    if (!product->prepare)
-        for (size_t l = 0; l < k; l++)
-            p.gates[l] = 1.0f;
+    for (size_t l = 0; l < k && (l < 2 || !product->prepare); l++) /* the ends of rows of -1 and 1 stay what they are */
+        p.gates[l] = 1.0f;
     float *row = zeros(k, sizeof(float));
     for (size_t i = 0; i < m; i++) {
         for (size_t l = 0; l < k; l++) {
             float *x = &p.x[i * k + l];
-            *x = i % 3 == 1 ? fabsf(*x) : i % 3 == 2 ? *x * 100.0f - 20.0f : *x; /* rows of different ranges */
+            *x = row_number(i, l, *x);
             p.x_panels[(l / nr * m + i) * nr + l % nr] = *x;
             row[l] = *x * p.gates[l];
         }
