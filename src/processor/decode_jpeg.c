@@ -170,11 +170,8 @@ static void choose_scale(struct jpeg_decompress_struct *info, int64_t height, in
 static void read_resized(jpeg_job *job, int orientation, const al_resize *to)
 {
     struct jpeg_decompress_struct *info = &job->info;
-    const align_image_options *options = job->picture->options;
-    if (options->ignore_orientation)
-        orientation = 0;
     const bool exchanged = al_turn_of(orientation).exchanged;
-    if (options->fast_decode)
+    if (job->picture->options->fast_decode)
         choose_scale(info, exchanged ? to->width : to->height, exchanged ? to->height : to->width);
     const double scale = (double)info->scale_num / info->scale_denom;
     const al_stored from = {
@@ -214,7 +211,7 @@ static align_status run(jpeg_job *job, int *orientation)
     jpeg_mem_src(info, picture->data, picture->size);
     jpeg_save_markers(info, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(info, TRUE);
-    *orientation = orientation_of(info);
+    *orientation = picture->options->ignore_orientation ? 0 : orientation_of(info);
     require(job, al_image_judge(picture, info->image_height, info->image_width, job->err));
     jpeg_calc_output_dimensions(info);
     if (al_resize_of(&to, picture->options->resize_for))

@@ -176,7 +176,7 @@ static void read_picture(png_job *job, int *orientation)
     if (form != ROW_RGB)
         widen_rows(job, form);
     png_read_end(job->png, job->info);
-    *orientation = orientation_of(job);
+    *orientation = job->picture->options->ignore_orientation ? 0 : orientation_of(job);
 }
 
 static align_status run(png_job *job, int *orientation)

@@ -207,8 +207,6 @@ align_status align_image_decode(align_image *out, const void *bytes, size_t size
         TRY(al_resize_check(&to, err));
     const al_picture picture = {bytes, size, name, options};
     TRY(found->decode(&image, &orientation, &picture, err));
-    if (options->ignore_orientation)
-        orientation = 0;
     TRY(resize_stored(&image, orientation, options, err));
     TRY(turn_upright(&image, orientation, err));
     *out = image;

@@ -16,8 +16,9 @@ typedef struct al_picture {
 
 /*
  * A decoder fills *out (zeroed on entry; what it holds after a failure is freed by the caller) with the stored pixels
- * as RGB, and *orientation with the EXIF value found (0: none found; anything but 2..8 means upright). One that reads
- * rows in order may already resize them for options->resize_for (al_resize_wanted); the caller does it for the others.
+ * as RGB, and *orientation with the EXIF value found (0: none found, or to be ignored; anything but 2..8 means
+ * upright). One that reads rows in order may already resize them for options->resize_for (al_resize_wanted); the caller
+ * does it for the others.
  */
 typedef align_status al_decoder(align_image *out, int *orientation, const al_picture *picture, align_error *err);
 

@@ -235,16 +235,21 @@ void al_resizer_push(al_resizer *r)
 
 /* ---- pictures in memory ---- */
 
+al_stored al_stored_whole(int64_t height, int64_t width, int64_t channels, int orientation)
+{
+    return (al_stored){
+        .rows = {height, (double)height, false},
+        .columns = {width, (double)width, false},
+        .channels = channels,
+        .orientation = orientation,
+    };
+}
+
 align_status al_image_resize(align_image *out, const align_image *image, int orientation, const al_resize *to,
                              align_error *err)
 {
     al_resizer r;
-    const al_stored from = {
-        .rows = {image->height, (double)image->height, false},
-        .columns = {image->width, (double)image->width, false},
-        .channels = image->channels,
-        .orientation = orientation,
-    };
+    const al_stored from = al_stored_whole(image->height, image->width, image->channels, orientation);
     const align_status status = al_resizer_init(&r, &from, to, err);
     if (status != ALIGN_OK)
         return status;

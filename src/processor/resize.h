@@ -49,6 +49,9 @@ typedef struct al_stored {
     int orientation;
 } al_stored;
 
+/* All of its pixels. */
+al_stored al_stored_whole(int64_t height, int64_t width, int64_t channels, int orientation);
+
 /*
  * `to` is what the picture becomes once it is turned upright, but it comes out as it is stored, not turned yet. Neither
  * of them is judged here.
