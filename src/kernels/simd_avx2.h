@@ -95,7 +95,10 @@ static inline float v_largest(vf v)
 
 static inline vf v_load_bf16(const void *p)
 {
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(p)), 16));
+    /* both halves see all numbers; byte -1 is 0: one shuffle, and none of it on the ports of v_fma */
+    const __m256i order = _mm256_setr_epi8(-1, -1, 0, 1, -1, -1, 2, 3, -1, -1, 4, 5, -1, -1, 6, 7, -1, -1, 8, 9, -1, -1,
+                                           10, 11, -1, -1, 12, 13, -1, -1, 14, 15);
+    return _mm256_castsi256_ps(_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128(p)), order));
 }
 
 static inline vf v_less_zeros(vf sums, int32_t zero, const int32_t *weights)
