@@ -6,6 +6,10 @@
 #include <string.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(AL_AMX)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -42,6 +46,31 @@ static int has_avx512bf16(void)
 {
     return has_avx512vnni() && __builtin_cpu_supports("avx512bf16");
 }
+
+#if defined(AL_AMX)
+/* Tiles of bf16 and bytes, and a system that saves them: bits 17 and 18 of XCR0. */
+static int has_amx(void)
+{
+    unsigned a, b, c, d;
+    if (!has_avx512bf16() || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        return 0;
+    const unsigned bf16 = 1u << 22, tile = 1u << 24, int8 = 1u << 25, all = bf16 | tile | int8;
+    if ((d & all) != all)
+        return 0;
+    __asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+    return (a >> 17 & 3) == 3;
+}
+
+/*
+ * Linux lets a process use tiles once it has asked; threads that it has or starts may use them too. It is not asked for
+ * a table that is not wanted: from then on, alternate signal stacks must have room for tiles.
+ */
+static int may_use_tiles(void)
+{
+    enum { ask_for_feature = 0x1023, tile_data = 18 }; /* ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA */
+    return syscall(SYS_arch_prctl, ask_for_feature, tile_data) == 0;
+}
+#endif
 #elif defined(__aarch64__) && defined(__linux__)
 static int has_neondot(void)
 {
@@ -75,12 +104,17 @@ static int has_neonbf16(void)
 
 static const al_kernels *choose(void)
 {
+    const char *wanted = getenv("ALIGN_ISA");
+    const int any = !wanted || !*wanted;
     /* Best first; the last one runs anywhere. */
     const struct {
         const al_kernels *kernels;
         int runs;
     } table[] = {
 #if defined(__x86_64__)
+#if defined(AL_AMX)
+        {&al_kernels_amx, (any || !strcmp(wanted, "amx")) && has_amx() && may_use_tiles()},
+#endif
         /* Intel's dot product of bf16 is slower than widening bf16 weights: it is taken there only if named. */
         {&al_kernels_avx512bf16, has_avx512bf16() && __builtin_cpu_is("amd")},
         {&al_kernels_avx512vnni, has_avx512vnni()},
@@ -95,9 +129,8 @@ static const al_kernels *choose(void)
 #endif
         {&al_kernels_ref, 1},
     };
-    const char *wanted = getenv("ALIGN_ISA");
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (table[i].runs && (!wanted || !*wanted || !strcmp(wanted, table[i].kernels->isa)))
+        if (table[i].runs && (any || !strcmp(wanted, table[i].kernels->isa)))
             return table[i].kernels;
     return NULL;
 }

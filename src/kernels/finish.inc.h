@@ -2,8 +2,6 @@
  * finish.inc.h: what happens to a tile of c after its sums are complete, in the words of simd_*.h. Shared by every
  * product.
  */
-#define NR (VL * TILE_VECTORS)
-
 /* What comes after the last slice of k, on the n columns from `column` on of rows that were just stored. */
 static void finish_tile(const al_gemm *g, size_t row, size_t rows, size_t column, size_t n, float *c)
 {

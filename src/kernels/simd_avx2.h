@@ -9,6 +9,7 @@
 #define VL           8
 #define TILE_ROWS    6
 #define TILE_VECTORS 2
+#define NR           (VL * TILE_VECTORS) /* columns of a panel */
 
 typedef __m256 vf;
 

@@ -14,6 +14,7 @@
 #define VL           16
 #define TILE_ROWS    9
 #define TILE_VECTORS 3
+#define NR           (VL * TILE_VECTORS) /* columns of a panel */
 
 typedef __m512 vf;
 

@@ -11,6 +11,7 @@
 #define VL           4
 #define TILE_ROWS    8
 #define TILE_VECTORS 3
+#define NR           (VL * TILE_VECTORS) /* columns of a panel */
 
 typedef float32x4_t vf;
 

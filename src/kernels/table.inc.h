@@ -31,13 +31,13 @@ static const al_product f32_product = {
 #include "kernels/tail.inc.h"
 #include "kernels/vector.inc.h"
 
-/* A table called isa: everything above with the products that its CPUs are best at. */
-#define TABLE(name, f32, bf16, int8)                                                                             \
+/* A table called name: everything above with the products that its CPUs are best at, whose tiles have `rows` rows. */
+#define TABLE(name, rows, f32, bf16, int8)                                                                       \
     const al_kernels al_kernels_##name = {                                                                       \
         .isa = #name,                                                                                            \
         .nr = NR,                                                                                                \
         .vl = VL,                                                                                                \
-        .mr = TILE_ROWS,                                                                                         \
+        .mr = rows,                                                                                              \
         .products = {[ALIGN_PRECISION_F32] = f32, [ALIGN_PRECISION_BF16] = bf16, [ALIGN_PRECISION_INT8] = int8}, \
         .gemm = gemm,                                                                                            \
         .depthwise = depthwise,                                                                                  \

@@ -136,7 +136,7 @@ static void sizes(void **state)
 static void tall(void **state)
 {
     (void)state;
-    problem p = problem_new(2 * 8 * kernels->mr + 7, 5, 8 * kernels->nr * 40 + 1);
+    problem p = problem_new(151, 5, 8 * kernels->nr * 40 + 1);
     check_row_major(&p, 1, 1, 1);
     problem_free(&p);
 }

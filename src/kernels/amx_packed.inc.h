@@ -1,0 +1,24 @@
+/* amx_packed.inc.h: the words of amx.inc.h for products whose numbers are multiplied whole and whose weights are packed
+ * as tiles take them. */
+#define PARTS               1
+#define EACH_PAIR(multiply) multiply(0, 0)
+#define K_MULTIPLE          K_STEP
+#define TILE_ROOM           1
+
+/* With the rows of a band and the sums they take 36 kB: L1. */
+static inline size_t slice_steps(size_t steps)
+{
+    (void)steps;
+    return 6;
+}
+
+static inline size_t panel_bytes(size_t k)
+{
+    return (k + K_STEP - 1) / K_STEP * 64 * NR;
+}
+
+static inline const char *tile_weights(const char *b, size_t n, char *room)
+{
+    (void)n, (void)room;
+    return b;
+}

@@ -1,0 +1,125 @@
+/*
+ * product_amx_f32.c: f32 by tdpbf16ps, at more than the speed of fused multiply-adds and with smaller errors.
+ *
+ * A number is split into three parts of eight significant bits, x = high + middle + low exactly, and six products of
+ * parts are added up, small ones first. The three products that are left out are below 2^-22 of the whole. Sums are
+ * better than those of a chain of multiply-adds, because only six additions in 32 go to the long sum.
+ *
+ * Tiles take subnormal numbers for 0: what a part or a product of parts has below 2^-126 is lost. A number that is not
+ * finite has a part that is NaN, and makes NaN where multiply-adds may make an infinity.
+ */
+#include "kernels/products.h"
+
+#if defined(AL_AMX)
+#include "kernels/simd_avx512.h"
+
+#define PRODUCT    al_product_amx_f32
+#define NAME       "f32 by tdpbf16ps, in three parts"
+#define ELEMENT    AL_F32
+#define GROUP      1
+#define K_MULTIPLE 1
+
+#define K_STEP         ((size_t)32)
+#define PARTS          3
+#define TILE_STEP(sum) _tile_dpbf16ps(sum, A_TILE, B_TILE)
+#define EACH_PAIR(multiply) \
+    multiply(0, 2);         \
+    multiply(2, 0);         \
+    multiply(1, 1);         \
+    multiply(0, 1);         \
+    multiply(1, 0);         \
+    multiply(0, 0)
+
+/* Short slices of weights stay in L1; but where there are many, moving the sums costs more than reading from L2. */
+#define SHORT_SLICE ((size_t)2)
+#define LONG_SLICE  ((size_t)12)
+
+/* bytes of a slice of weights in parts */
+#define TILE_ROOM (LONG_SLICE * PARTS * 64 * NR)
+
+static inline size_t slice_steps(size_t steps)
+{
+    return steps <= 10 * SHORT_SLICE ? SHORT_SLICE : LONG_SLICE;
+}
+
+#include "kernels/activate.inc.h"
+#include "kernels/float_sums.inc.h"
+#include "kernels/operand.inc.h"
+
+/* The parts as f32 numbers whose low 16 bits are zero. (The low part of a number below 2^-110 may have more bits, which
+ * tiles would take for 0.) */
+static inline void split(vf x, vf part[PARTS])
+{
+    const vf upper = _mm512_castsi512_ps(_mm512_set1_epi32((int)0xffff0000));
+    part[0] = _mm512_and_ps(x, upper);
+    const vf rest = v_sub(x, part[0]);
+    part[1] = _mm512_and_ps(rest, upper);
+    part[2] = v_sub(rest, part[1]);
+}
+
+static size_t operand_row(size_t k)
+{
+    return odd_lines((k + K_STEP - 1) / K_STEP * PARTS * 64);
+}
+
+static inline __attribute__((always_inline)) void split_stretch(const float *x, const float *gates, const size_t n,
+                                                                size_t k, char *row)
+{
+    UNROLL
+    for (size_t j = 0; j < TILE_VECTORS; j++)
+        if (j * VL < n) {
+            const size_t at = k + j * VL;
+            vf part[PARTS];
+            split(gated(x, gates, n, j), part);
+            UNROLL
+            for (size_t p = 0; p < PARTS; p++)
+                _mm256_store_si256((__m256i *)(void *)(row + (at / K_STEP * PARTS + p) * 64 + at % K_STEP * 2),
+                                   _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_castps_si512(part[p]), 16)));
+        }
+}
+
+static void prepare(const al_operand *o, size_t row_begin, size_t row_end)
+{
+    const size_t bytes = operand_row(o->k), filled = o->k / K_STEP * PARTS * 64;
+    for (size_t begin = row_begin, end; begin < row_end; begin = end) {
+        end = begin + rows_together(o, row_end - begin);
+        for (size_t row = begin; row < end; row++)
+            memset((char *)o->rows + row * bytes + filled, 0, bytes - filled);
+        for (size_t k = 0; k < o->k; k += NR)
+            for (size_t row = begin; row < end; row++) {
+                const float *x = stretch(o, row, k), *gates = o->gates ? o->gates + k : NULL;
+                char *to = (char *)o->rows + row * bytes;
+                if (o->k - k >= NR)
+                    split_stretch(x, gates, NR, k, to);
+                else
+                    split_stretch(x, gates, o->k - k, k, to);
+            }
+    }
+}
+
+static inline size_t panel_bytes(size_t k)
+{
+    return k * NR * sizeof(float);
+}
+
+static const char *tile_weights(const char *packed, size_t n, char *room)
+{
+    const float *b = (const float *)(const void *)packed;
+    for (size_t k = 0; k < (n + K_STEP - 1) / K_STEP * K_STEP; k += 2, b += 2 * NR)
+        for (size_t j = 0; j < NR; j += VL) {
+            char *to = room + k / K_STEP * PARTS * 64 * NR + (k % K_STEP / 2 * NR + j) * 4;
+            vf even[PARTS], odd[PARTS];
+            split(k < n ? v_load(b + j) : v_zero(), even);
+            split(k + 1 < n ? v_load(b + NR + j) : v_zero(), odd);
+            UNROLL
+            for (size_t p = 0; p < PARTS; p++)
+                _mm512_store_si512(to + p * 64 * NR,
+                                   _mm512_mask_blend_epi16(0xaaaaaaaa,
+                                                           _mm512_srli_epi32(_mm512_castps_si512(even[p]), 16),
+                                                           _mm512_castps_si512(odd[p])));
+        }
+    return room;
+}
+
+#include "kernels/amx.inc.h"
+#endif
