@@ -7,8 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define ALIGNMENT 64
+
+/* Weights and workspaces are worth the pages that a TLB entry covers most of: they fault in by the hundred, not by the
+ * hundred thousand. */
+#define HUGE_PAGE ((size_t)2 << 20)
+#define LARGE     (2 * HUGE_PAGE)
 
 /* 0: never fail; n > 0: n-1 more succeed; negative: all fail from here on. */
 static atomic_long countdown;
@@ -92,10 +98,16 @@ char *al_format(const char *format, ...)
 
 void *al_alloc_aligned(size_t bytes)
 {
-    if (must_fail() || bytes > SIZE_MAX - ALIGNMENT)
+    if (must_fail() || bytes > SIZE_MAX - HUGE_PAGE)
         return NULL;
-    const size_t rounded = (bytes + ALIGNMENT) / ALIGNMENT * ALIGNMENT;
-    return aligned_alloc(ALIGNMENT, rounded);
+    const size_t alignment = bytes < LARGE ? ALIGNMENT : HUGE_PAGE;
+    const size_t rounded = (bytes + alignment) / alignment * alignment;
+    void *memory = aligned_alloc(alignment, rounded);
+#ifdef MADV_HUGEPAGE
+    if (memory && bytes >= LARGE)
+        (void)madvise(memory, rounded, MADV_HUGEPAGE);
+#endif
+    return memory;
 }
 
 void al_free_aligned(void *memory)
