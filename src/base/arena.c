@@ -5,11 +5,17 @@
 #include "base/status.h"
 
 #include <stdint.h>
+#include <string.h>
 
-#define ALIGNMENT ((size_t)64)
+#define ALIGNMENT ((size_t)AL_ARENA_ALIGNMENT)
 
 /* Where a measuring arena pretends to begin: never dereferenced, but not NULL either, which would mean "absent". */
 #define NOWHERE ((uintptr_t)1 << 20)
+
+al_arena al_arena_over(const void *base, size_t size)
+{
+    return (al_arena){.base = (char *)(uintptr_t)base, .size = size, .borrowed = true};
+}
 
 void *al_arena_take(al_arena *arena, size_t count, size_t size)
 {
@@ -22,6 +28,8 @@ void *al_arena_take(al_arena *arena, size_t count, size_t size)
     const size_t start = arena->used;
     if (arena->base && end > arena->size)
         return NULL;
+    if (arena->base && !arena->borrowed)
+        memset(arena->base + start + count * size, 0, bytes - count * size);
     arena->used = end;
     if (end > arena->peak)
         arena->peak = end;
@@ -46,14 +54,14 @@ void al_arena_release(al_arena *arena, size_t mark)
 al_arena_rehearsal al_arena_rehearse(al_arena *arena)
 {
     const al_arena_rehearsal kept = {arena->base, arena->size};
-    *arena = (al_arena){NULL, 0, 0, 0};
+    *arena = (al_arena){0};
     return kept;
 }
 
 align_status al_arena_reserve(al_arena *arena, al_arena_rehearsal kept, size_t limit, align_error *err)
 {
     const size_t need = arena->peak;
-    *arena = (al_arena){kept.base, kept.size, 0, 0};
+    *arena = (al_arena){.base = kept.base, .size = kept.size};
     if (limit && need > limit)
         return al_error_set(err, ALIGN_ERROR_OUT_OF_MEMORY, "a workspace of %zu bytes is needed, the limit is %zu",
                             need, limit);
@@ -71,6 +79,7 @@ align_status al_arena_reserve(al_arena *arena, al_arena_rehearsal kept, size_t l
 
 void al_arena_done(al_arena *arena)
 {
-    al_free_aligned(arena->base);
-    *arena = (al_arena){NULL, 0, 0, 0};
+    if (!arena->borrowed)
+        al_free_aligned(arena->base);
+    *arena = (al_arena){0};
 }

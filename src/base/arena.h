@@ -11,17 +11,25 @@
  *     measured:   | input | expanded      | filtered |            peak = everything that lived at once
  *     after mark: | input |
  *
- * Blocks are 64-byte aligned. An arena that measures hands out addresses that must not be read or written.
+ * Blocks are 64-byte aligned, and the bytes up to the next are zero, so that an arena can be written to a file as it
+ * is. An arena that measures hands out addresses that must not be read or written.
  */
 #include <align/error.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Of blocks, and so of an arena. */
+#define AL_ARENA_ALIGNMENT 64
+
 typedef struct al_arena {
     char *base;  /* NULL: measuring */
     size_t size; /* bytes at base */
     size_t used, peak;
+    bool borrowed; /* base is somebody else's and only read: nothing is written into it, nothing freed */
 } al_arena;
+
+/* An arena over size bytes that hold what an earlier one did; they must be 64-byte aligned and outlive it. */
+al_arena al_arena_over(const void *base, size_t size);
 
 /* Takes count elements of size bytes; NULL only if the sizes overflow or (a defect) the rehearsal was shorter. */
 void *al_arena_take(al_arena *arena, size_t count, size_t size);

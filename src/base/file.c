@@ -75,6 +75,14 @@ void al_map_close(al_map *map)
     *map = (al_map){NULL, 0};
 }
 
+void al_map_release(const al_map *map, size_t offset, size_t size)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), begin = (offset + page - 1) / page * page;
+    const size_t end = (offset + size) / page * page;
+    if (begin < end)
+        (void)madvise((void *)(uintptr_t)(map->data + begin), end - begin, MADV_DONTNEED);
+}
+
 align_status al_file_read(char **text, size_t *size, const char *path, size_t limit, align_error *err)
 {
     align_status status = ALIGN_OK;

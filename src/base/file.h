@@ -17,6 +17,9 @@ typedef struct al_map {
 align_status al_map_open(al_map *out, const char *path, align_error *err);
 void al_map_close(al_map *map); /* zeroed maps are fine */
 
+/* Takes the pages of size bytes at offset out of the process's memory: they come back from the file when touched. */
+void al_map_release(const al_map *map, size_t offset, size_t size);
+
 /* A whole file as text: *text is NUL-terminated (size excludes it) and freed with al_free. Limit in bytes: FORMAT when
  * the file is larger. */
 align_status al_file_read(char **text, size_t *size, const char *path, size_t limit, align_error *err);

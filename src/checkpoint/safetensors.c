@@ -212,11 +212,20 @@ static int compare_items(const void *a, const void *b)
     return difference ? difference : strcmp(x->name, y->name);
 }
 
-static align_status format_header(al_buffer *header, const al_save_item *const *items, size_t count, align_error *err)
+typedef struct plan {
+    const al_save_item **items; /* in the order of the payload */
+    size_t count;
+    const char *metadata;
+    size_t alignment; /* of the payload */
+} plan;
+
+static align_status format_header(al_buffer *header, const plan *p, align_error *err)
 {
+    const al_save_item *const *items = (const al_save_item *const *)p->items;
     size_t start = 0;
-    al_buffer_puts(header, "{\"" METADATA "\":{\"format\":\"pt\"}");
-    for (size_t i = 0; i < count; i++) {
+    al_buffer_puts(header, "{\"" METADATA "\":");
+    al_buffer_puts(header, p->metadata);
+    for (size_t i = 0; i < p->count; i++) {
         const align_tensor *tensor = items[i]->tensor;
         size_t end;
         if (strcmp(items[i]->name, METADATA) == 0)
@@ -234,39 +243,55 @@ static align_status format_header(al_buffer *header, const al_save_item *const *
         start = end;
     }
     al_buffer_putc(header, '}');
-    while (header->size % LENGTH_SIZE && !header->failed)
+    while ((LENGTH_SIZE + header->size) % p->alignment && !header->failed)
         al_buffer_putc(header, ' ');
     return al_buffer_check(header, err);
 }
 
-align_status al_safetensors_write(const al_save_item *items, size_t count, const char *path, align_error *err)
+static align_status write_file(const plan *p, const char *path, align_error *err)
 {
     align_status status = ALIGN_OK;
     al_buffer header = {0}, length = {0};
     al_writer *writer = NULL;
-    const al_save_item **sorted = al_calloc(count, sizeof *sorted);
-    if (!sorted) {
-        status = al_error_no_memory(err, count * sizeof *sorted);
-        goto done;
-    }
-    for (size_t i = 0; i < count; i++)
-        sorted[i] = &items[i];
-    if (count)
-        qsort(sorted, count, sizeof *sorted, compare_items);
-    TRY(format_header(&header, sorted, count, err));
+    TRY(format_header(&header, p, err));
     al_buffer_put_le(&length, header.size, (int)LENGTH_SIZE);
     TRY(al_buffer_check(&length, err));
     TRY(al_writer_open(&writer, path, err));
     TRY(al_writer_write(writer, length.data, length.size, err));
     TRY(al_writer_write(writer, header.data, header.size, err));
-    for (size_t i = 0; i < count; i++)
-        TRY(al_tensor_write(sorted[i]->tensor, sorted[i]->dtype, writer, err));
+    for (size_t i = 0; i < p->count; i++)
+        TRY(al_tensor_write(p->items[i]->tensor, p->items[i]->dtype, writer, err));
     status = al_writer_commit(writer, err);
     writer = NULL;
 done:
     al_writer_abort(writer);
     al_buffer_done(&length);
     al_buffer_done(&header);
-    al_free(sorted);
     return status;
+}
+
+static align_status write_items(const al_save_item *items, size_t count, bool sort, const char *metadata,
+                                size_t alignment, const char *path, align_error *err)
+{
+    plan p = {al_calloc(count, sizeof *p.items), count, metadata, alignment};
+    if (!p.items)
+        return al_error_no_memory(err, count * sizeof *p.items);
+    for (size_t i = 0; i < count; i++)
+        p.items[i] = &items[i];
+    if (sort && count)
+        qsort(p.items, count, sizeof *p.items, compare_items);
+    const align_status status = write_file(&p, path, err);
+    al_free(p.items);
+    return status;
+}
+
+align_status al_safetensors_write(const al_save_item *items, size_t count, const char *path, align_error *err)
+{
+    return write_items(items, count, true, "{\"format\":\"pt\"}", LENGTH_SIZE, path, err);
+}
+
+align_status al_safetensors_write_aligned(const al_save_item *items, size_t count, const char *metadata,
+                                          size_t alignment, const char *path, align_error *err)
+{
+    return write_items(items, count, false, metadata, alignment, path, err);
 }

@@ -17,4 +17,9 @@ align_status al_safetensors_read(align_tensors *tensors, const uint8_t *data, si
 
 /* Byte for byte what the reference writes for these tensors, beside the path and renamed into place. */
 align_status al_safetensors_write(const al_save_item *items, size_t count, const char *path, align_error *err);
+
+/* The same in the order of the items, with metadata (the text of a JSON object) and the payload at a multiple of
+ * alignment, a power of two from 8 on. */
+align_status al_safetensors_write_aligned(const al_save_item *items, size_t count, const char *metadata,
+                                          size_t alignment, const char *path, align_error *err);
 #endif

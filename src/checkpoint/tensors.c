@@ -236,6 +236,17 @@ align_status al_tensors_adopt_map(align_tensors *t, al_map *map, align_error *er
     return ALIGN_OK;
 }
 
+void al_tensors_release(const align_tensors *t, const align_tensor *tensor)
+{
+    const uintptr_t at = (uintptr_t)tensor->data;
+    for (size_t i = 0; i < t->map_count; i++) {
+        const uintptr_t begin = (uintptr_t)t->maps[i].data;
+        if (at >= begin && at - begin < t->maps[i].size)
+            al_map_release(&t->maps[i], at - begin,
+                           (size_t)align_tensor_elements(tensor) * align_dtype_size(tensor->dtype));
+    }
+}
+
 align_status al_tensors_set_metadata(align_tensors *t, const char *key, const char *value, align_error *err)
 {
     pair *pairs = al_realloc(t->metadata, (t->metadata_count + 1) * sizeof *pairs);
@@ -297,17 +308,55 @@ size_t al_save_item_bytes(const al_save_item *item)
     return (size_t)align_tensor_elements(item->tensor) * align_dtype_size(item->dtype);
 }
 
+/* The collection as items, freed with al_free; NULL without memory. */
+static al_save_item *list_items(const align_tensors *t)
+{
+    al_save_item *items = al_calloc(t->count, sizeof *items);
+    for (size_t i = 0; items && i < t->count; i++)
+        items[i] = (al_save_item){t->entries[i]->name, &t->entries[i]->tensor, t->entries[i]->tensor.dtype};
+    return items;
+}
+
 align_status align_tensors_save(const align_tensors *t, const char *path, align_error *err)
 {
     if (!t || !path)
         return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "saving tensors: no %s given",
                             t ? "path" : "collection");
-    al_save_item *items = al_calloc(t->count, sizeof *items);
+    al_save_item *items = list_items(t);
     if (!items)
         return al_error_no_memory(err, t->count * sizeof *items);
-    for (size_t i = 0; i < t->count; i++)
-        items[i] = (al_save_item){t->entries[i]->name, &t->entries[i]->tensor, t->entries[i]->tensor.dtype};
     const align_status status = al_safetensors_write(items, t->count, path, err);
+    al_free(items);
+    return status;
+}
+
+/* {"key":"value",...} */
+static align_status format_metadata(al_buffer *out, const align_tensors *t, align_error *err)
+{
+    al_buffer_putc(out, '{');
+    for (size_t i = 0; i < t->metadata_count; i++) {
+        al_buffer_puts(out, i ? "," : "");
+        al_json_put_string(out, t->metadata[i].key, AL_JSON_KEEP_UTF8);
+        al_buffer_putc(out, ':');
+        al_json_put_string(out, t->metadata[i].value, AL_JSON_KEEP_UTF8);
+    }
+    al_buffer_putc(out, '}');
+    return al_buffer_check(out, err);
+}
+
+align_status al_tensors_save_aligned(const align_tensors *t, size_t alignment, const char *path, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    al_buffer metadata = {0};
+    al_save_item *items = list_items(t);
+    if (!items) {
+        status = al_error_no_memory(err, t->count * sizeof *items);
+        goto done;
+    }
+    TRY(format_metadata(&metadata, t, err));
+    TRY(al_safetensors_write_aligned(items, t->count, metadata.data, alignment, path, err));
+done:
+    al_buffer_done(&metadata);
     al_free(items);
     return status;
 }

@@ -26,11 +26,22 @@ align_status al_tensors_set_metadata(align_tensors *tensors, const char *key, co
 align_status al_tensors_put_mapped(align_tensors *tensors, const char *name, const align_tensor *tensor,
                                    align_error *err);
 
+/* Lets go of the memory behind a tensor that lies in one of the collection's maps; whoever looks at it again finds it
+ * as it was. */
+void al_tensors_release(const align_tensors *tensors, const align_tensor *tensor);
+
 /* Copies the bytes of a contiguous tensor into new memory of al_alloc_aligned; tensor->data then points there. */
 align_status al_tensor_copy(void **owned, align_tensor *tensor, align_error *err);
 
 /* Opens one file into a collection, whatever it holds; shards are opened one after the other into the same. */
 align_status al_tensors_load_file(align_tensors *tensors, const char *path, align_error *err);
+
+/*
+ * Writes the collection for mapping: a safetensors file with the collection's own metadata and order, whose payload
+ * begins at a multiple of alignment (a power of two from 8 on).
+ */
+align_status al_tensors_save_aligned(const align_tensors *tensors, size_t alignment, const char *path,
+                                     align_error *err);
 
 /* One tensor to be written under a name, as a dtype (its own, or F32, F16 or BF16 for a floating one). */
 typedef struct al_save_item {

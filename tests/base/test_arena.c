@@ -47,6 +47,37 @@ static void rehearsal_fits(void **state)
     al_arena_done(&arena);
 }
 
+/* What lies between blocks is zero, whatever was there: an arena may become a file. */
+static void gaps_are_zero(void **state)
+{
+    (void)state;
+    al_arena arena = {0};
+    char *blocks[3];
+    const al_arena_rehearsal kept = al_arena_rehearse(&arena);
+    pass(&arena, blocks);
+    assert_int_equal(al_arena_reserve(&arena, kept, 0, NULL), ALIGN_OK);
+    memset(arena.base, 1, arena.size);
+    pass(&arena, blocks);
+    for (size_t i = 100; i < 128; i++)
+        assert_int_equal(blocks[0][i], 0);
+    for (size_t i = 4000; i < 4032; i++)
+        assert_int_equal(blocks[2][i], 0);
+    assert_int_equal(blocks[2][3999], 1);
+
+    /* over the same bytes: found, not touched, not freed */
+    memset(arena.base, 1, arena.size);
+    al_arena over = al_arena_over(arena.base, arena.size);
+    char *again[3];
+    pass(&over, again);
+    assert_memory_equal(again, blocks, sizeof blocks);
+    assert_int_equal(again[0][100], 1);
+    assert_null(al_arena_take(&over, 1, 1));
+    al_arena_done(&over);
+    assert_null(over.base);
+    assert_int_equal(arena.base[0], 1);
+    al_arena_done(&arena);
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -72,6 +103,7 @@ static void refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(rehearsal_fits), cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(rehearsal_fits), cmocka_unit_test(gaps_are_zero),
+                                       cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
