@@ -47,6 +47,7 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
 typedef struct workload {
     const arguments *args;
     align_context *context;
+    align_precision precision;
     bool pictures;
     align_inputs inputs;
     align_tensor features; /* of the last run */
@@ -145,7 +146,7 @@ static int by_size(const void *a, const void *b)
 static void report(const workload *w, double *times, size_t n, double cosine)
 {
     const arguments *args = w->args;
-    const char *precision = args->common.precision ? args->common.precision : "f32";
+    const char *precision = align_precision_name(w->precision);
     qsort(times, n, sizeof *times, by_size);
     const double least = times[0] / (double)args->batch, median = times[n / 2] / (double)args->batch;
     if (args->common.json) {
@@ -197,6 +198,7 @@ static int run(const cli_command *self, int argc, char **argv)
         cli_fail("%s", err.message);
     else if (take_inputs(&w, file) && cli_session_open_model(&session, &args.common, NULL)) {
         w.context = session.context;
+        w.precision = align_model_precision(session.model);
         code = measure(&w);
     }
     cli_session_done(&session);

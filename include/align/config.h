@@ -56,7 +56,8 @@ ALIGN_API align_status align_activation_from_name(align_activation *out, const c
 
 /* The numbers that the matrix products of a model are computed with; everything else stays f32. */
 typedef enum align_precision {
-    ALIGN_PRECISION_F32,
+    ALIGN_PRECISION_AUTO = -1, /* to ask for: as a packed model was packed, f32 for any other */
+    ALIGN_PRECISION_F32 = 0,
     ALIGN_PRECISION_BF16, /* weights (and, where the CPU multiplies bf16, activations) rounded to bfloat16, f32 sums */
     ALIGN_PRECISION_INT8, /* weights in 255 steps a column, activations in 256 steps a row, exact integer sums */
     ALIGN_PRECISION_COUNT

@@ -36,11 +36,11 @@ typedef struct align_load_options {
     bool ignore_mismatched_sizes; /* false: a tensor of another shape is an error; true: it is initialised afresh */
     const char *variant;          /* "fp16": model.fp16.safetensors, ... NULL: none */
     uint64_t seed;                /* for tensors that the checkpoint lacks */
-    align_precision precision;    /* weights are rounded while they are loaded; state and saving stay as stored */
+    align_precision precision; /* of the matrix products; rounding is done while loading: the state stays as stored */
 } align_load_options;
 
 /* clang-format off */
-#define ALIGN_LOAD_OPTIONS_INIT { ALIGN_TOWER_BOTH, false, false, NULL, 0, ALIGN_PRECISION_F32 }
+#define ALIGN_LOAD_OPTIONS_INIT { ALIGN_TOWER_BOTH, false, false, NULL, 0, ALIGN_PRECISION_AUTO }
 /* clang-format on */
 
 /*
@@ -49,7 +49,9 @@ typedef struct align_load_options {
  * f32 and kept as they are; F64 becomes F32. Missing tensors are initialised, unexpected ones ignored: see
  * align_model_report. A tower alone finds its weights in a full checkpoint too (the reference leaves it at random
  * values); the other tower's are then not called unexpected.
- * Errors: those of the config and the checkpoint; MISMATCH naming every tensor whose shape differs.
+ * Where no variant is asked for and the folder has a model.align, that is used: see align_model_save_packed.
+ * Errors: those of the config and the checkpoint; MISMATCH naming every tensor whose shape differs; UNSUPPORTED for a
+ * precision that the CPU's kernels do not have.
  */
 ALIGN_API align_status align_model_from_pretrained(align_model **out, const char *folder,
                                                    const align_load_options *options, align_error *err);
@@ -72,12 +74,25 @@ ALIGN_API void align_model_free(align_model *model);
 ALIGN_API align_status align_model_save_pretrained(const align_model *model, const char *folder,
                                                    const align_save_options *options, align_error *err);
 
+/*
+ * Writes config.json and model.align: the weights in the order and precision in which the model's kernels read them.
+ * Loading that takes no time, for nothing is packed or even read before it is needed. It is smaller than the original
+ * by what is folded or rounded, but it serves only CPUs whose kernels want the same layout, and loads only as what it
+ * is: UNSUPPORTED for another layout or precision, MISMATCH for another config.json beside it. Other weights in the
+ * folder stay; model.align comes before them when the folder is loaded.
+ */
+ALIGN_API align_status align_model_save_packed(const align_model *model, const char *folder, align_error *err);
+
+/* What a packed model's weights were packed for, in words to compare; NULL for any other model. What a packed model
+ * lost is refused with UNSUPPORTED: saving in another form, resizing and pruning. */
+ALIGN_API const char *align_model_layout(const align_model *model);
+
 /* The config; for a tower alone the other half is at its defaults. Owned by the model. */
 ALIGN_API const align_config *align_model_config(const align_model *model);
 ALIGN_API align_tower align_model_tower(const align_model *model);
 ALIGN_API align_precision align_model_precision(const align_model *model);
 
-/* state_dict(), in the reference's order. Owned by the model. */
+/* state_dict(), in the reference's order; of a packed model what its file holds. Owned by the model. */
 ALIGN_API const align_tensors *align_model_state(const align_model *model);
 
 /* What loading found: keys missing from the checkpoint (initialised) and unexpected in it (ignored), both sorted, and

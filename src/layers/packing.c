@@ -5,24 +5,53 @@
 #include "base/tensor.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+
+/* Counts what changes the contents of an arena and is not among the words of al_packing_layout: the order of the
+ * layers, say, or what is folded into their weights. Files of another number are not read. */
+#define LAYOUT_NUMBER 1
 
 bool al_packing_writes(const al_packing *packing)
 {
-    return packing->arena->base && !packing->filled;
+    return packing->arena->base && !packing->stored;
 }
 
-align_status al_packing_run(al_packing *p, al_pack_function pack, void *user, align_error *err)
+/* The arena was rehearsed: gives it the stored bytes. */
+static align_status find_stored(const al_packing *p, align_error *err)
 {
-    if (!p->kernels->products[p->precision])
-        return al_error_set(err, ALIGN_ERROR_UNSUPPORTED, "precision %d: the %s kernels have no product for it",
-                            (int)p->precision, p->kernels->isa);
-    const al_arena_rehearsal rehearsal = al_arena_rehearse(p->arena);
-    pack(user, p);
-    const align_status status = al_arena_reserve(p->arena, rehearsal, 0, err);
-    if (status == ALIGN_OK)
-        pack(user, p);
+    const size_t need = p->arena->peak, size = (size_t)p->stored->shape[0];
+    if ((uintptr_t)p->stored->data % AL_ARENA_ALIGNMENT != 0)
+        return al_error_set(err, ALIGN_ERROR_FORMAT, "expected packed weights at a multiple of %d bytes",
+                            AL_ARENA_ALIGNMENT);
+    if (size < need)
+        return al_error_set(err, ALIGN_ERROR_MISMATCH, "expected %zu bytes of packed weights, found %zu", need, size);
+    *p->arena = al_arena_over(p->stored->data, size);
+    return ALIGN_OK;
+}
+
+align_status al_packing_run(const al_packing *how, al_arena *arena, al_pack_function pack, void *user, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    al_packing packing = *how;
+    packing.arena = arena;
+    const al_arena_rehearsal rehearsal = al_arena_rehearse(arena);
+    pack(user, &packing);
+    TRY(packing.stored ? find_stored(&packing, err) : al_arena_reserve(arena, rehearsal, 0, err));
+    pack(user, &packing);
+done:
     return status;
+}
+
+void al_packing_layout(const al_kernels *kernels, align_precision precision, char layout[AL_LAYOUT_SIZE])
+{
+    static const char *const elements[] = {[AL_F32] = "f32", [AL_BF16] = "bf16", [AL_S16] = "s16", [AL_S8] = "s8"};
+    size_t used = (size_t)snprintf(layout, AL_LAYOUT_SIZE, "%d: panels of %zu", LAYOUT_NUMBER, kernels->nr);
+    for (int i = 0; i <= (int)precision; i++) {
+        const al_product *p = kernels->products[i];
+        used += (size_t)snprintf(layout + used, AL_LAYOUT_SIZE - used, ", %s by %zu in %zu", elements[p->element],
+                                 p->group, p->k_multiple);
+    }
 }
 
 static size_t round_up(size_t n, size_t multiple)
@@ -80,8 +109,19 @@ size_t al_packed_bytes(const al_packed *packed, size_t in, size_t out)
 
 /* ---- filling ---- */
 
-/* Rows are converted a stretch at a time, so that halves need no copy of the whole matrix. */
-#define STRETCH 1024
+/*
+ * Rows become columns a block at a time: its rows are read and converted one after the other, which is how they lie in
+ * the tensor, and written side by side, which is how they lie in the panel.
+ */
+#define BLOCK_ROWS  16
+#define BLOCK_DEPTH 256 /* a multiple of every group */
+
+typedef union block {
+    float f32[BLOCK_ROWS][BLOCK_DEPTH];
+    uint16_t bf16[BLOCK_ROWS][BLOCK_DEPTH];
+    int16_t s16[BLOCK_ROWS][BLOCK_DEPTH];
+    int8_t s8[BLOCK_ROWS][BLOCK_DEPTH];
+} block;
 
 typedef struct row_reader {
     const align_tensor *weight;
@@ -89,74 +129,95 @@ typedef struct row_reader {
     float factor;
 } row_reader;
 
-/* Elements [begin, begin + n) of the row, n <= STRETCH. */
-static void read_stretch(const row_reader *r, size_t begin, size_t n, float *out)
+/* Elements [begin, begin + n) of the row, n <= BLOCK_DEPTH. */
+static void read_row(const row_reader *r, size_t begin, size_t n, float *out)
 {
     const size_t size = align_dtype_size(r->weight->dtype);
     al_to_f32(r->weight->dtype, (const char *)r->weight->data + (r->row * r->in + begin) * size, n, out);
-    for (size_t i = 0; i < n; i++)
-        out[i] *= r->factor;
-}
-
-/* Where element i of a column lies in a packed matrix, in elements. */
-typedef struct column_place {
-    size_t base, group, step; /* a group of elements, and from one group to the next */
-} column_place;
-
-static size_t place_of(const column_place *c, size_t i)
-{
-    return c->base + i / c->group * c->step + i % c->group;
-}
-
-static void fill_floats(const al_packed *packed, const column_place *place, const row_reader *row)
-{
-    float stretch[STRETCH];
-    uint16_t halves[STRETCH];
-    for (size_t begin = 0; begin < row->in; begin += STRETCH) {
-        const size_t n = row->in - begin < STRETCH ? row->in - begin : STRETCH;
-        read_stretch(row, begin, n, stretch);
-        if (packed->product->element == AL_F32) {
-            float *to = (float *)(uintptr_t)packed->weight;
-            for (size_t i = 0; i < n; i++)
-                to[place_of(place, begin + i)] = stretch[i];
-            continue;
-        }
-        uint16_t *to = (uint16_t *)(uintptr_t)packed->weight;
-        al_f32_to_bf16(stretch, n, halves);
+    if (r->factor != 1.0f)
         for (size_t i = 0; i < n; i++)
-            to[place_of(place, begin + i)] = halves[i];
-    }
+            out[i] *= r->factor;
 }
 
-/* In steps of the largest magnitude / 127. A row that is not finite gets a step that is not. */
-static void fill_steps(const al_packed *packed, const column_place *place, size_t column, const row_reader *row)
+static size_t least(size_t a, size_t b)
 {
-    float stretch[STRETCH], largest = 0.0f, taint = 0.0f;
-    int32_t sum = 0;
-    for (size_t begin = 0; begin < row->in; begin += STRETCH) {
-        const size_t n = row->in - begin < STRETCH ? row->in - begin : STRETCH;
-        read_stretch(row, begin, n, stretch);
+    return a < b ? a : b;
+}
+
+/* Sets the column's step, its largest magnitude / 127, and gives the inverse: 0 for a column of zeros, and for one that
+ * is not finite, whose step is then not finite either. */
+static float choose_step(const row_reader *r, float *scale)
+{
+    float stretch[BLOCK_DEPTH], largest = 0.0f, taint = 0.0f;
+    for (size_t begin = 0; begin < r->in; begin += BLOCK_DEPTH) {
+        const size_t n = least(r->in - begin, BLOCK_DEPTH);
+        read_row(r, begin, n, stretch);
         for (size_t i = 0; i < n; i++) {
             largest = fmaxf(largest, fabsf(stretch[i]));
             taint += 0.0f * stretch[i];
         }
     }
-    const float inverse = largest > 0.0f && taint == 0.0f ? 127.0f / largest : 0.0f;
-    for (size_t begin = 0; begin < row->in; begin += STRETCH) {
-        const size_t n = row->in - begin < STRETCH ? row->in - begin : STRETCH;
-        read_stretch(row, begin, n, stretch);
-        for (size_t i = 0; i < n; i++) {
-            const long step = inverse > 0.0f ? lrintf(stretch[i] * inverse) : 0;
-            const size_t at = place_of(place, begin + i);
-            sum += (int32_t)step;
-            if (packed->product->element == AL_S8)
-                ((int8_t *)(uintptr_t)packed->weight)[at] = (int8_t)step;
-            else
-                ((int16_t *)(uintptr_t)packed->weight)[at] = (int16_t)step;
-        }
+    *scale = largest / 127.0f + taint;
+    return largest > 0.0f && taint == 0.0f ? 127.0f / largest : 0.0f;
+}
+
+/* n floats -> row r of the block, and zeros up to a whole group. inverse: of the step, for integers, whose sum it
+ * gives. */
+static int32_t put_row(const al_product *product, const float *x, size_t n, float inverse, size_t r, block *out)
+{
+    const size_t whole = round_up(n, product->group);
+    int32_t sum = 0;
+    if (product->element == AL_F32)
+        memcpy(out->f32[r], x, n * sizeof *x);
+    else if (product->element == AL_BF16)
+        al_f32_to_bf16(x, n, out->bf16[r]);
+    for (size_t i = 0; i < n && is_integer(product->element); i++) {
+        const int32_t step = inverse > 0.0f ? (int32_t)lrintf(x[i] * inverse) : 0;
+        sum += step;
+        if (product->element == AL_S8)
+            out->s8[r][i] = (int8_t)step;
+        else
+            out->s16[r][i] = (int16_t)step;
     }
-    ((float *)(uintptr_t)packed->scale)[column] = largest / 127.0f + taint;
-    ((int32_t *)(uintptr_t)packed->sum)[column] = sum;
+    const size_t size = element_size(product->element);
+    memset((char *)out + (r * BLOCK_DEPTH + n) * size, 0, (whole - n) * size);
+    return sum;
+}
+
+/* Unit u of row r of the block goes to `to` + u * step + r * unit. */
+static inline void interleave(const block *from, size_t rows, size_t units, size_t unit, size_t row_size, size_t step,
+                              char *to)
+{
+    for (size_t u = 0; u < units; u++)
+        for (size_t r = 0; r < rows; r++)
+            memcpy(to + u * step + r * unit, (const char *)from + r * row_size + u * unit, unit);
+}
+
+/* At most BLOCK_ROWS rows, of one panel, as columns from `column` on. */
+static void fill_rows(const al_packed *packed, size_t nr, size_t column, size_t rows, const row_reader *readers)
+{
+    const al_product *product = packed->product;
+    const size_t size = element_size(product->element), unit = product->group * size, step = nr * unit;
+    const size_t in = readers->in, depth = round_up(in, product->k_multiple);
+    char *to = (char *)(uintptr_t)packed->weight + column / nr * nr * depth * size + column % nr * unit;
+    float stretch[BLOCK_DEPTH], inverse[BLOCK_ROWS] = {0};
+    int32_t sums[BLOCK_ROWS] = {0};
+    block rows_of_block;
+    for (size_t r = 0; r < rows && packed->scale; r++)
+        inverse[r] = choose_step(&readers[r], (float *)(uintptr_t)packed->scale + column + r);
+    for (size_t begin = 0; begin < in; begin += BLOCK_DEPTH, to += BLOCK_DEPTH * size * nr) {
+        const size_t n = least(in - begin, BLOCK_DEPTH), units = round_up(n, product->group) / product->group;
+        for (size_t r = 0; r < rows; r++) {
+            read_row(&readers[r], begin, n, stretch);
+            sums[r] += put_row(product, stretch, n, inverse[r], r, &rows_of_block);
+        }
+        if (unit == 4) /* what nearly every product reads: let the compiler know */
+            interleave(&rows_of_block, rows, units, 4, BLOCK_DEPTH * size, step, to);
+        else
+            interleave(&rows_of_block, rows, units, unit, BLOCK_DEPTH * size, step, to);
+    }
+    for (size_t r = 0; r < rows && packed->sum; r++)
+        ((int32_t *)(uintptr_t)packed->sum)[column + r] = sums[r];
 }
 
 void al_packed_fill(const al_packed *packed, const al_packing *p, size_t in, size_t first, size_t rows,
@@ -164,17 +225,18 @@ void al_packed_fill(const al_packed *packed, const al_packing *p, size_t in, siz
 {
     if (!al_packing_writes(p))
         return;
-    const size_t nr = p->kernels->nr, group = packed->product->group;
-    const size_t depth = round_up(in, packed->product->k_multiple);
-    for (size_t r = 0; r < rows; r++) {
-        const size_t column = first + r;
-        const row_reader row = {weight, r, in, scale ? scale[r] : 1.0f};
-        const column_place place = {column / nr * depth * nr + column % nr * group, group, nr * group};
-        if (is_integer(packed->product->element))
-            fill_steps(packed, &place, column, &row);
-        else
-            fill_floats(packed, &place, &row);
+    const size_t nr = p->kernels->nr;
+    for (size_t row = 0; row < rows;) {
+        const size_t column = first + row, panel_left = nr - column % nr;
+        const size_t n = least(least(BLOCK_ROWS, panel_left), rows - row);
+        row_reader readers[BLOCK_ROWS];
+        for (size_t i = 0; i < n; i++)
+            readers[i] = (row_reader){weight, row + i, in, scale ? scale[row + i] : 1.0f};
+        fill_rows(packed, nr, column, n, readers);
+        row += n;
     }
+    if (p->release)
+        p->release(p->user, weight);
 }
 
 /* ---- for kernels->gemm ---- */

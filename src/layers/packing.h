@@ -4,8 +4,8 @@
  * packing.h: where a layer's weights go while a model is prepared.
  *
  * A tower takes room from one arena for everything it reads in a forward pass, in the order in which it reads it. It
- * does so two or three times with the same text: dry, to learn how much (base/arena.h); to fill it; or, when the arena
- * is a file that was filled before, only to find everything again.
+ * does so twice with the same text: dry, to learn how much (base/arena.h); then to fill it, or, where the arena is what
+ * an earlier packing left in a file, only to find everything again.
  */
 #include "base/arena.h"
 #include "kernels/kernels.h"
@@ -14,21 +14,35 @@
 
 typedef struct al_packing {
     const al_kernels *kernels;
-    al_arena *arena;
+    al_arena *arena;           /* set by al_packing_run */
     align_precision precision; /* of matrices; biases, norms and depthwise weights are f32 */
-    bool filled;               /* the arena's contents are there already */
+    const align_tensor
+        *stored; /* [bytes] U8: what an arena held that was packed before; NULL: there is no such thing */
+
+    /* Hears of every matrix that will not be read again; NULL: nobody listens. */
+    void (*release)(const void *user, const align_tensor *weight);
+    const void *user;
 } al_packing;
 
 /* Whether what was taken from the arena is to be written. */
 bool al_packing_writes(const al_packing *packing);
 
 /*
- * Runs pack twice: dry, then over an arena that it got for what the first run took. packing says the kernels, the arena
- * (empty) and the precision; pack is called with it. Errors: OUT_OF_MEMORY; UNSUPPORTED for a precision that these
- * kernels have no product for.
+ * Runs pack twice: dry, then over an arena that has what the first run took; arena (empty) becomes that. The kernels
+ * must have a product for the precision and those before it in the list, which some layers use instead. Errors:
+ * OUT_OF_MEMORY; MISMATCH where too little is stored, FORMAT where it is not aligned.
  */
 typedef void (*al_pack_function)(void *user, const al_packing *packing);
-align_status al_packing_run(al_packing *packing, al_pack_function pack, void *user, align_error *err);
+align_status al_packing_run(const al_packing *how, al_arena *arena, al_pack_function pack, void *user,
+                            align_error *err);
+
+/*
+ * What decides how the weights of a model of this precision lie in an arena, in words that are the same for kernels
+ * that read the same: the columns of a panel, and of each product that may be used the element, group and multiple of
+ * k. Room for 20 digits a number.
+ */
+#define AL_LAYOUT_SIZE 256
+void al_packing_layout(const al_kernels *kernels, align_precision precision, char layout[AL_LAYOUT_SIZE]);
 
 /* A matrix in the form a product reads. */
 typedef struct al_packed {

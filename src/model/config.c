@@ -73,6 +73,8 @@ align_status align_precision_from_name(align_precision *out, const char *name, a
 
 const char *align_precision_name(align_precision precision)
 {
+    if (precision == ALIGN_PRECISION_AUTO)
+        return "auto";
     return (unsigned)precision < ALIGN_PRECISION_COUNT ? precisions[precision] : "unknown";
 }
 

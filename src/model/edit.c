@@ -24,6 +24,7 @@ static align_status start(align_model **out, const align_model *model, const cha
     TRY(al_need(model, "model", err));
     if (model->tower == ALIGN_TOWER_VISION)
         FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT, "%s: a vision model has no text tower", what);
+    TRY(al_need_state(model, what, err));
 done:
     return status;
 }

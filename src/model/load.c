@@ -5,9 +5,11 @@
 #include "base/status.h"
 #include "base/tensor.h"
 #include "checkpoint/buffer.h"
+#include "checkpoint/tensors.h"
 #include "model/argument.h"
 #include "model/init.h"
 #include "model/load_keys.h"
+#include "model/packed.h"
 
 #include <string.h>
 
@@ -234,14 +236,68 @@ static align_status fill_slot(void *user, const al_param *param, align_error *er
     return ALIGN_OK;
 }
 
-static align_status make_towers(align_model *model, align_error *err)
+align_status al_check_products(const al_kernels *kernels, align_precision precision, align_error *err)
+{
+    for (int i = 0; i <= (int)precision; i++)
+        if (!kernels->products[i])
+            return al_error_set(err, ALIGN_ERROR_UNSUPPORTED, "precision %s: the %s kernels have no product of %s",
+                                align_precision_name(precision), kernels->isa,
+                                align_precision_name((align_precision)i));
+    return ALIGN_OK;
+}
+
+/* Everything of the model but its towers. */
+static align_status load_params(align_model *model, const al_model_source *source, const align_load_options *options,
+                                const al_kernels *kernels, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    slot_filler filler = {0};
+    if (source->packed)
+        return al_packed_load(model, source->tensors, kernels, options->precision, err);
+    model->precision = options->precision == ALIGN_PRECISION_AUTO ? ALIGN_PRECISION_F32 : options->precision;
+    TRY(al_check_products(kernels, model->precision, err));
+    TRY(load_state(model, source, options, err));
+    filler.state = model->state;
+    TRY(al_params_visit(&model->params, &model->config, fill_slot, &filler, err));
+done:
+    return status;
+}
+
+/* What was packed need not stay in memory twice. */
+static void release_weight(const void *user, const align_tensor *weight)
+{
+    al_tensors_release(user, weight);
+}
+
+static align_status make_tower(align_model *model, align_tower tower, const al_model_source *source,
+                               const al_kernels *kernels, align_error *err)
+{
+    al_packing packing = {.kernels = kernels, .precision = model->precision};
+    if (source->packed) {
+        packing.stored = al_packed_weights(source->tensors, tower);
+    } else if (source->tensors) {
+        packing.release = release_weight;
+        packing.user = source->tensors;
+    }
+    const align_config *config = &model->config;
+    const al_model_params *params = &model->params;
+    const align_status status =
+        tower == ALIGN_TOWER_TEXT
+            ? al_text_tower_new(&model->text, &config->text_config, params, &packing, err)
+            : al_vision_tower_new(&model->vision, &config->vision_config, &params->vision, &packing, err);
+    if (status != ALIGN_OK && source->packed)
+        al_error_prefix(err, "%s: tensor %s", AL_PACKED_FILE, al_packed_name(tower));
+    return status;
+}
+
+static align_status make_towers(align_model *model, const al_model_source *source, const al_kernels *kernels,
+                                align_error *err)
 {
     align_status status = ALIGN_OK;
     if (model->tower != ALIGN_TOWER_VISION)
-        TRY(al_text_tower_new(&model->text, &model->config.text_config, &model->params, model->precision, err));
+        TRY(make_tower(model, ALIGN_TOWER_TEXT, source, kernels, err));
     if (model->tower != ALIGN_TOWER_TEXT)
-        TRY(al_vision_tower_new(&model->vision, &model->config.vision_config, &model->params.vision, model->precision,
-                                err));
+        TRY(make_tower(model, ALIGN_TOWER_VISION, source, kernels, err));
 done:
     return status;
 }
@@ -250,7 +306,7 @@ align_status al_model_new(align_model **out, const al_model_source *source, cons
                           align_error *err)
 {
     align_status status = ALIGN_OK;
-    slot_filler filler = {0};
+    const al_kernels *kernels = al_kernels_get();
     align_model *model = NULL;
     TRY(al_need(out, "model", err));
     *out = NULL;
@@ -261,19 +317,18 @@ align_status al_model_new(align_model **out, const al_model_source *source, cons
         goto done;
     }
     model->tower = options->tower;
-    model->precision = options->precision;
     model->temperature = 1.0f;
-    if ((unsigned)options->precision >= ALIGN_PRECISION_COUNT)
+    if (!kernels)
+        FAIL(err, ALIGN_ERROR_UNSUPPORTED, "ALIGN_ISA: this machine has no such instruction set");
+    if (options->precision < ALIGN_PRECISION_AUTO || options->precision >= ALIGN_PRECISION_COUNT)
         FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT, "precision: %d is none", (int)options->precision);
     TRY(validate(source->config, options->tower, err));
     TRY(align_config_copy(&model->config, source->config, err));
     TRY(al_params_init(&model->params, &model->config, model->tower, options->no_pooler, err));
-    TRY(load_state(model, source, options, err));
-    filler.state = model->state;
-    TRY(al_params_visit(&model->params, &model->config, fill_slot, &filler, err));
+    TRY(load_params(model, source, options, kernels, err));
     if (model->tower == ALIGN_TOWER_BOTH)
         align_tensor_to_f32(&model->params.temperature, &model->temperature);
-    TRY(make_towers(model, err));
+    TRY(make_towers(model, source, kernels, err));
     *out = model;
     model = NULL;
 done:
@@ -294,6 +349,7 @@ void align_model_free(align_model *model)
     al_params_done(&model->params);
     align_tensors_free(model->state);
     align_tensors_free(model->checkpoint);
+    al_free(model->layout);
     align_config_done(&model->config);
     al_free(model);
 }
@@ -348,8 +404,12 @@ align_status align_model_from_pretrained(align_model **out, const char *folder, 
     if (!options)
         options = &default_options;
     TRY(read_config(&config, folder, options->tower, err));
-    TRY(align_tensors_open_pretrained(&checkpoint, folder, options->variant, err));
-    const al_model_source source = {.config = &config, .tensors = checkpoint, .one_range = true};
+    if (!options->variant)
+        TRY(al_packed_open(&checkpoint, folder, err));
+    const bool packed = checkpoint != NULL;
+    if (!packed)
+        TRY(align_tensors_open_pretrained(&checkpoint, folder, options->variant, err));
+    const al_model_source source = {.config = &config, .tensors = checkpoint, .one_range = true, .packed = packed};
     status = al_model_new(out, &source, options, err);
     if (status != ALIGN_OK) {
         al_error_prefix(err, "%s", folder);

@@ -1,10 +1,12 @@
 /* model.c: what an align_model tells about itself, and saving it. */
 #include "model/model.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "model/argument.h"
 #include "model/extra.h"
+#include "model/packed.h"
 
 #include <string.h>
 
@@ -28,6 +30,11 @@ const align_tensors *align_model_state(const align_model *model)
     return model->state;
 }
 
+const char *align_model_layout(const align_model *model)
+{
+    return model->layout;
+}
+
 const align_load_report *align_model_report(const align_model *model)
 {
     return &model->report;
@@ -39,6 +46,15 @@ float align_model_temperature(const align_model *model)
 }
 
 /* ---- saving ---- */
+
+align_status al_need_state(const align_model *model, const char *what, align_error *err)
+{
+    return model->layout ? al_error_set(err, ALIGN_ERROR_UNSUPPORTED,
+                                        "a packed model does not have the tensors it was made from: %s needs the "
+                                        "original model",
+                                        what)
+                         : ALIGN_OK;
+}
 
 /* PyTorch's name of the dtype of the first floating tensor as it will be written. */
 static const char *torch_dtype(const align_model *model, const align_save_options *options)
@@ -94,9 +110,23 @@ align_status align_model_save_pretrained(const align_model *model, const char *f
         options = &defaults;
     TRY(al_need(model, "model", err));
     TRY(al_need(folder, "folder", err));
+    TRY(al_need_state(model, "saving it in another form", err));
     /* The weights first: they judge the options, and a folder without a config.json is no model yet. */
     TRY(align_tensors_save_pretrained(model->state, folder, options, err));
     TRY(save_config(model, folder, torch_dtype(model, options), err));
+done:
+    return status;
+}
+
+align_status align_model_save_packed(const align_model *model, const char *folder, align_error *err)
+{
+    static const align_save_options as_stored = ALIGN_SAVE_OPTIONS_INIT;
+    align_status status = ALIGN_OK;
+    TRY(al_need(model, "model", err));
+    TRY(al_need(folder, "folder", err));
+    TRY(al_make_folder(folder, err));
+    TRY(al_packed_save(model, folder, err));
+    TRY(save_config(model, folder, torch_dtype(model, &as_stored), err));
 done:
     return status;
 }
@@ -129,7 +159,6 @@ static align_status count_param(void *user, const al_param *param, align_error *
     const counter *c = user;
     const int64_t elements = align_tensor_elements(param->slot);
     (void)err;
-    c->stats->stored_bytes += elements * (int64_t)align_dtype_size(param->slot->dtype);
     if (param->kind == AL_BUFFER_ZERO || param->kind == AL_BUFFER_ONE || param->kind == AL_BUFFER_COUNT)
         return ALIGN_OK;
     c->stats->parameters += elements;
@@ -192,6 +221,10 @@ align_status align_model_get_stats(const align_model *model, int64_t image_size,
     *out = (align_model_stats){0};
     al_model_params params = model->params; /* the walk hands out slots that may be written; count_param only reads */
     counter c = {model, out};
+    for (size_t i = 0; i < align_tensors_count(model->state); i++) {
+        const align_tensor *stored = align_tensors_at(model->state, i);
+        out->stored_bytes += align_tensor_elements(stored) * (int64_t)align_dtype_size(stored->dtype);
+    }
     TRY(al_params_visit(&params, &model->config, count_param, &c, err));
     if (model->tower != ALIGN_TOWER_VISION) {
         if (tokens < 1 || tokens > model->config.text_config.max_position_embeddings)

@@ -37,7 +37,6 @@ typedef struct text_layer {
 } text_layer;
 
 struct al_text_tower {
-    const al_kernels *kernels;
     al_arena weights;
     size_t hidden_size;
     align_activation act;
@@ -367,16 +366,13 @@ static void pack_tower(void *user, const al_packing *packing)
 }
 
 align_status al_text_tower_new(al_text_tower **out, const align_text_config *config, const al_model_params *params,
-                               align_precision precision, align_error *err)
+                               const al_packing *packing, align_error *err)
 {
     align_status status = ALIGN_OK;
     *out = NULL;
     al_text_tower *t = al_calloc(1, sizeof *t);
     if (!t)
         return al_error_no_memory(err, sizeof *t);
-    t->kernels = al_kernels_get();
-    if (!t->kernels)
-        FAIL(err, ALIGN_ERROR_UNSUPPORTED, "ALIGN_ISA: this machine has no such instruction set");
     TRY(align_activation_from_name(&t->act, config->hidden_act, err));
     t->hidden_size = (size_t)config->hidden_size;
     t->is_decoder = config->is_decoder;
@@ -393,13 +389,17 @@ align_status al_text_tower_new(al_text_tower **out, const align_text_config *con
         goto done;
     }
     text_source source = {t, config, params};
-    al_packing packing = {t->kernels, &t->weights, precision, false};
-    TRY(al_packing_run(&packing, pack_tower, &source, err));
+    TRY(al_packing_run(packing, &t->weights, pack_tower, &source, err));
     *out = t;
     t = NULL;
 done:
     al_text_tower_free(t);
     return status;
+}
+
+const al_arena *al_text_tower_weights(const al_text_tower *t)
+{
+    return &t->weights;
 }
 
 void al_text_tower_free(al_text_tower *t)

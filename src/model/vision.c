@@ -39,7 +39,6 @@ typedef struct mbconv {
 } mbconv;
 
 struct al_vision_tower {
-    const al_kernels *kernels;
     al_arena weights;
     size_t channels; /* G */
     align_activation act;
@@ -261,16 +260,13 @@ static void pack_tower(void *user, const al_packing *packing)
 }
 
 align_status al_vision_tower_new(al_vision_tower **out, const align_vision_config *config,
-                                 const al_vision_params *params, align_precision precision, align_error *err)
+                                 const al_vision_params *params, const al_packing *packing, align_error *err)
 {
     align_status status = ALIGN_OK;
     *out = NULL;
     al_vision_tower *t = al_calloc(1, sizeof *t);
     if (!t)
         return al_error_no_memory(err, sizeof *t);
-    t->kernels = al_kernels_get();
-    if (!t->kernels)
-        FAIL(err, ALIGN_ERROR_UNSUPPORTED, "ALIGN_ISA: this machine has no such instruction set");
     TRY(align_activation_from_name(&t->act, config->hidden_act, err));
     t->channels = (size_t)config->num_channels;
     t->pool_max = !strcmp(config->pooling_type, "max");
@@ -281,13 +277,17 @@ align_status al_vision_tower_new(al_vision_tower **out, const align_vision_confi
         goto done;
     }
     vision_source source = {t, config, params};
-    al_packing packing = {t->kernels, &t->weights, precision, false};
-    TRY(al_packing_run(&packing, pack_tower, &source, err));
+    TRY(al_packing_run(packing, &t->weights, pack_tower, &source, err));
     *out = t;
     t = NULL;
 done:
     al_vision_tower_free(t);
     return status;
+}
+
+const al_arena *al_vision_tower_weights(const al_vision_tower *t)
+{
+    return &t->weights;
 }
 
 void al_vision_tower_free(al_vision_tower *t)

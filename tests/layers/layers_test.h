@@ -32,8 +32,8 @@ static inline void run_step(int threads, step_function step, void *user)
 static inline al_arena packed(al_pack_function pack, void *user)
 {
     al_arena arena = {0};
-    al_packing packing = {al_kernels_get(), &arena, ALIGN_PRECISION_F32, false};
-    assert_int_equal(al_packing_run(&packing, pack, user, NULL), ALIGN_OK);
+    const al_packing how = {.kernels = al_kernels_get(), .precision = ALIGN_PRECISION_F32};
+    assert_int_equal(al_packing_run(&how, &arena, pack, user, NULL), ALIGN_OK);
     return arena;
 }
 #endif
