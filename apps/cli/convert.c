@@ -1,7 +1,7 @@
 /*
- * convert.c: `align convert`: a model folder into another form: element type, safetensors or PyTorch, shards, variant.
- * The weights go through the model, so that what is written is complete and has today's key names; the processor's
- * files are copied as they are. A single file of tensors becomes a safetensors file.
+ * convert.c: `align convert`: a model folder into another form: element type, safetensors or PyTorch, shards, variant,
+ * or packed for this CPU. The weights go through the model, so that what is written is complete and has today's key
+ * names; the processor's files are copied as they are. A single file of tensors becomes a safetensors file.
  */
 #include "cli.h"
 #include <errno.h>
@@ -15,8 +15,25 @@ typedef struct arguments {
     cli_common common;
     cli_list paths;
     const char *output, *dtype, *format, *max_shard_size, *variant, *from_variant;
+    bool pack;
     align_save_options save;
+    align_load_options load;
 } arguments;
+
+/* A precision other than f32 has no form but the packed one: --dtype says how numbers are stored, not what is computed.
+ */
+static int check_packing(const cli_command *self, arguments *args)
+{
+    align_error err = ALIGN_ERROR_INIT;
+    if (args->common.precision &&
+        align_precision_from_name(&args->load.precision, args->common.precision, &err) != ALIGN_OK)
+        return cli_usage_error(self, "--precision: %s", err.message);
+    args->pack |= args->load.precision > ALIGN_PRECISION_F32;
+    if (args->pack && (args->dtype || args->format || args->max_shard_size || args->variant))
+        return cli_usage_error(self, "a packed model has one form: --pack, --precision bf16 and --precision int8 take "
+                                     "no --dtype, --format, --max-shard-size or --variant");
+    return CLI_PROCEED;
+}
 
 /* Fills args->save. What can be judged before anything is written is judged here. */
 static int check_options(const cli_command *self, arguments *args)
@@ -57,7 +74,7 @@ static int check_paths(const cli_command *self, arguments *args)
         args->output = args->paths.items[1];
         return CLI_PROCEED;
     }
-    if (args->dtype || args->format || args->max_shard_size || args->variant || args->from_variant)
+    if (args->pack || args->dtype || args->format || args->max_shard_size || args->variant || args->from_variant)
         return cli_usage_error(self, "a single file is only converted to safetensors: no other options");
     if (!cli_has_suffix(args->paths.items[1], ".safetensors"))
         return cli_usage_error(self, "a single file becomes a .safetensors file, not '%s'", args->paths.items[1]);
@@ -71,11 +88,15 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
         {CLI_CHOICE, "dtype", "f32|f16|bf16", &args->dtype, 0, "element type of the floats (default: as stored)"},
         {CLI_CHOICE, "format", "safetensors|bin", &args->format, 0, "kind of file (default: safetensors)"},
         {CLI_TEXT, "max-shard-size", "SIZE", &args->max_shard_size, 0, "largest file: 5GB, 200MB, 1MiB (default: 5GB)"},
+        {CLI_FLAG, "pack", NULL, &args->pack, 0,
+         "write model.align, which CPUs like this one load at once; also implied by --precision bf16 or int8"},
         {CLI_TEXT, "variant", "V", &args->variant, 0, "write model.V.safetensors instead of model.safetensors"},
         {CLI_TEXT, "from-variant", "V", &args->from_variant, 0, "read model.V.safetensors"},
         CLI_OPTIONS_COMMON(args->common),
     };
     int code = cli_parse(self, options, CLI_COUNT(options), argc, argv, &args->paths);
+    if (code == CLI_PROCEED)
+        code = check_packing(self, args);
     if (code == CLI_PROCEED)
         code = check_paths(self, args);
     return code == CLI_PROCEED ? check_options(self, args) : code;
@@ -169,21 +190,22 @@ static int save_model(const arguments *args, const align_model *model, const cha
     if (report->n_unexpected > 0)
         cli_warn(args->common.quiet, "%s: %zu tensors are not of this model and are left out, the first is %s", folder,
                  report->n_unexpected, report->unexpected[0]);
-    if (align_model_save_pretrained(model, args->output, &args->save, &err) != ALIGN_OK)
+    align_status status = args->pack ? align_model_save_packed(model, args->output, &err)
+                                     : align_model_save_pretrained(model, args->output, &args->save, &err);
+    if (status != ALIGN_OK)
         return cli_fail("%s", err.message);
     return copy_processor(folder, args->output) ? report_done(args, folder, args->output) : CLI_FAILED;
 }
 
-static int convert_folder(const arguments *args, const char *folder)
+static int convert_folder(arguments *args, const char *folder)
 {
     if (is_same_folder(folder, args->output))
         return cli_fail("%s: --output must be another folder than the model's", args->output);
     align_error err = ALIGN_ERROR_INIT;
-    align_load_options load = ALIGN_LOAD_OPTIONS_INIT;
-    load.tower = cli_model_tower(folder);
-    load.variant = args->from_variant;
+    args->load.tower = cli_model_tower(folder);
+    args->load.variant = args->from_variant;
     align_model *model = NULL;
-    if (align_model_from_pretrained(&model, folder, &load, &err) != ALIGN_OK)
+    if (align_model_from_pretrained(&model, folder, &args->load, &err) != ALIGN_OK)
         return cli_fail("%s", err.message);
     int code = save_model(args, model, folder);
     align_model_free(model);
@@ -192,7 +214,7 @@ static int convert_folder(const arguments *args, const char *folder)
 
 static int run(const cli_command *self, int argc, char **argv)
 {
-    arguments args = {.save = ALIGN_SAVE_OPTIONS_INIT};
+    arguments args = {.save = ALIGN_SAVE_OPTIONS_INIT, .load = ALIGN_LOAD_OPTIONS_INIT};
     int code = parse(self, &args, argc, argv);
     if (code == CLI_PROCEED && !args.output) {
         code = convert_file(&args, args.paths.items[0], args.paths.items[1]);
@@ -210,10 +232,12 @@ const cli_command cli_convert = {
     .arguments = "[FROM TO | --model DIR --output DIR] [options]",
     .summary = "write a model in another form",
     .description = "Writes the model folder FROM anew to TO, with its config and processor files, in the element type "
-                   "and form asked for. FROM may also be a single .bin or .safetensors file: TO is a .safetensors "
+                   "and form asked for, or packed for CPUs like this one. FROM may also be a single .bin or "
+                   ".safetensors file: TO is a .safetensors "
                    "file then.",
     .examples = "  align convert model model-f16 --dtype f16\n"
                 "  align convert model model-bin --format bin --max-shard-size 200MB\n"
+                "  align convert model model-int8 --precision int8\n"
                 "  align convert pytorch_model.bin model.safetensors\n",
     .run = run,
 };

@@ -260,6 +260,9 @@ static int print_json(const subject *s)
     json_t *lists = json_pack("{s:o, s:o, s:o, s:o}", "missing", json_names(report->missing, report->n_missing),
                               "unexpected", json_names(report->unexpected, report->n_unexpected), "mismatched",
                               json_names(report->mismatched, report->n_mismatched), "tensors", cli_json_tensors(state));
+    const char *layout = align_model_layout(s->model);
+    json_object_set_new(object, "precision", json_string(align_precision_name(align_model_precision(s->model))));
+    json_object_set_new(object, "packed", layout ? json_string(layout) : json_null());
     json_object_update(object, sizes);
     json_object_update(object, lists);
     json_decref(sizes);
@@ -316,6 +319,9 @@ static void print_summary(const subject *s)
     printf(" in %zu tensors (", align_tensors_count(align_model_state(s->model)));
     print_types(&t);
     puts(")");
+    if (align_model_layout(s->model))
+        printf("%-15s %s, layout %s\n", "packed", align_precision_name(align_model_precision(s->model)),
+               align_model_layout(s->model));
     if (tower != ALIGN_TOWER_TEXT) {
         printf("%-15s ", "cost");
         print_scaled(s->stats.image_macs, "MACs");
@@ -380,7 +386,7 @@ const cli_command cli_inspect = {
     .arguments = "[MODEL] [options]",
     .summary = "describe a model",
     .description = "Prints config, tensors, parameter counts and multiply-adds of a model folder, or the tensors of a "
-                   "single .safetensors or PyTorch file. Without MODEL: the model that ships.",
+                   "single .safetensors, .align or PyTorch file. Without MODEL: the model that ships.",
     .examples = "  align inspect models/emoji\n"
                 "  align inspect pytorch_model.bin --json\n",
     .run = run,
