@@ -157,7 +157,7 @@ extern const al_kernels al_kernels_ref;
 #if defined(__x86_64__)
 extern const al_kernels al_kernels_avx2, al_kernels_avxvnni;
 extern const al_kernels al_kernels_avx512, al_kernels_avx512vnni, al_kernels_avx512bf16;
-extern const al_kernels al_kernels_amx; /* defined with AL_AMX: not every compiler knows tiles */
+extern const al_kernels al_kernels_amx, al_kernels_amxf32; /* defined with AL_AMX: not every compiler knows tiles */
 #elif defined(__aarch64__)
 extern const al_kernels al_kernels_neon, al_kernels_neondot, al_kernels_neonbf16;
 #endif

@@ -1,5 +1,5 @@
 /*
- * product_amx_f32.c: f32 by tdpbf16ps, at more than the speed of fused multiply-adds and with smaller errors.
+ * product_amx_f32.c: f32 by tdpbf16ps, faster than by fused multiply-adds where rows are many, and with smaller errors.
  *
  * A number is split into three parts of eight significant bits, x = high + middle + low exactly, and six products of
  * parts are added up, small ones first. The three products that are left out are below 2^-22 of the whole. Sums are
