@@ -83,7 +83,7 @@ typedef struct cli_option {
 /* Options that every command takes, so that a script can pass them to any; some have nothing to do in some commands. */
 typedef struct cli_common {
     const char *model;     /* NULL: see cli_model_folder */
-    const char *precision; /* NULL: f32 */
+    const char *precision; /* NULL: the model's own */
     int64_t threads;       /* 0: one a core */
     bool json, quiet;
 } cli_common;
