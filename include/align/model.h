@@ -70,7 +70,8 @@ ALIGN_API align_status align_model_from_tensors(align_model **out, const align_c
 
 ALIGN_API void align_model_free(align_model *model);
 
-/* Writes config.json and the weights (see align_tensors_save_pretrained). options NULL: safetensors as stored. */
+/* Writes config.json and the weights (see align_tensors_save_pretrained). options NULL: safetensors as stored. A
+ * model.align that was there is removed, unless a variant is written. */
 ALIGN_API align_status align_model_save_pretrained(const align_model *model, const char *folder,
                                                    const align_save_options *options, align_error *err);
 

@@ -113,6 +113,8 @@ align_status align_model_save_pretrained(const align_model *model, const char *f
     TRY(al_need_state(model, "saving it in another form", err));
     /* The weights first: they judge the options, and a folder without a config.json is no model yet. */
     TRY(align_tensors_save_pretrained(model->state, folder, options, err));
+    if (!options->variant)
+        TRY(al_packed_remove(folder, err));
     TRY(save_config(model, folder, torch_dtype(model, options), err));
 done:
     return status;

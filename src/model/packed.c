@@ -9,8 +9,10 @@
 #include "model/load.h"
 
 #include <align/align.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FORMAT "align-packed"
 
@@ -287,6 +289,19 @@ align_status al_packed_save(const align_model *model, const char *folder, align_
     TRY(al_tensors_save_aligned(p.parts, AL_ARENA_ALIGNMENT, path, err));
 done:
     align_tensors_free(p.parts);
+    al_free(path);
+    return status;
+}
+
+align_status al_packed_remove(const char *folder, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    char *path = al_join_path(folder, AL_PACKED_FILE);
+    if (!path)
+        return al_error_no_memory(err, strlen(folder));
+    if (unlink(path) != 0 && errno != ENOENT)
+        status =
+            al_error_set(err, ALIGN_ERROR_IO, "%s: cannot remove what an earlier save left: %s", path, strerror(errno));
     al_free(path);
     return status;
 }

@@ -26,6 +26,9 @@ align_status al_packed_load(align_model *model, const align_tensors *file, const
 const align_tensor *al_packed_weights(const align_tensors *file, align_tower tower);
 const char *al_packed_name(align_tower tower);
 
-/* Writes folder/model.align, which must be there. */
+/* Writes model.align into a folder that is there. */
 align_status al_packed_save(const align_model *model, const char *folder, align_error *err);
+
+/* Removes a model.align that other weights of the folder have replaced: it would be loaded before them. */
+align_status al_packed_remove(const char *folder, align_error *err);
 #endif

@@ -218,6 +218,12 @@ static void test_beside_other_weights(void **state)
     assert_int_equal(align_model_from_pretrained(&again, folder, &options, NULL), ALIGN_OK);
     assert_null(align_model_layout(again));
     align_model_free(again);
+
+    /* weights that are written later replace it; a variant does not */
+    assert_int_equal(align_model_save_pretrained(model, folder, &save, NULL), ALIGN_OK);
+    assert_true(al_is_file(packed_path));
+    assert_int_equal(align_model_save_pretrained(model, folder, NULL, NULL), ALIGN_OK);
+    assert_false(al_is_file(packed_path));
     align_model_free(model);
     empty_folder();
 }
