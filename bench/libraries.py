@@ -17,7 +17,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 # Programs and what makes a library take another of its kernels.
-VARIANTS = (("own", {}),
+VARIANTS = (("own", {}), ("own", {"ALIGN_ISA": "amxf32"}),  # f32 by tiles, which is not taken by itself
             ("openblas", {}), ("openblas", {"OPENBLAS_CORETYPE": "SKYLAKEX"}),
             ("openblas", {"OPENBLAS_CORETYPE": "SAPPHIRERAPIDS"}),
             ("blis", {}), ("blis", {"BLIS_ARCH_TYPE": "0"}),  # 0: Skylake-X
@@ -47,10 +47,10 @@ def build(args):
 def run(program, settings):
     """The JSON objects that a program prints, run on one core."""
     core = min(os.sched_getaffinity(0))
-    out = subprocess.run([program], check=False, stdout=subprocess.PIPE, text=True, env={**os.environ, **ONE_THREAD, **settings},
+    out = subprocess.run([program], check=False, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **ONE_THREAD, **settings},
                          preexec_fn=lambda: os.sched_setaffinity(0, {core}))
     if out.returncode:
-        print(f"{program}: failed or was wrong", file=sys.stderr)
+        print(f"{program}: {settings}: left out: {out.stderr.strip() or f'exit status {out.returncode}'}", file=sys.stderr)
     return [json.loads(line) for line in out.stdout.splitlines()]
 
 

@@ -1,12 +1,12 @@
 #!/bin/sh
 # bench.sh [DIR]: the benchmarks of this machine. First the model that ships, tower by tower; then, in DIR (default:
-# build/bench, 2.5 GB), the full-size model with random weights beside the other engines, start-up, and preparation. The
+# build/full-size, 2.5 GB), the full-size model with random weights beside the other engines, start-up, and preparation. The
 # engines are those that $PYTHON (default: python3) has installed, see bench/requirements.txt; without PyTorch or a DIR
 # that is complete there is only the first part.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
-full=${1:-build/bench}
+full=${1:-build/full-size}
 inputs=$(mktemp -d)
 trap 'rm -rf "$inputs"' EXIT
 
@@ -36,9 +36,9 @@ threads=1
 "$python" bench/compare.py compare "$full" --threads $threads
 echo
 "$python" bench/startup.py "$full"
+
+cmake --build build --target bench_preparation >/dev/null
 for script in bench/tokenizer.py bench/prepare.py; do
-    if [ -f $script ]; then
-        printf '\n%s:\n' "$script"
-        "$python" $script
-    fi
+    printf '\n%s:\n' "$script"
+    "$python" $script || echo "bench: $script: failed" >&2
 done

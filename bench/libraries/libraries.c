@@ -143,9 +143,12 @@ static bool time_problem(const problem *shape, precision how)
     p.a = a;
     p.b = b;
     p.bias = bias;
-    if (library_prepare(&p, how)) {
+    const bool ready = library_prepare(&p, how);
+    if (ready) {
         library_run();
         good = right(&p, how);
+    }
+    if (ready && good) {
         const double seconds = median_seconds();
         const double macs = p.kernel ? (double)(p.m * p.m * p.n * p.kernel * p.kernel) : (double)(p.m * p.k * p.n);
         printf("{\"library\": \"%s\", \"precision\": \"%s\", \"group\": \"%s\", \"m\": %zu, \"k\": %zu, \"n\": %zu, "

@@ -99,8 +99,8 @@ static void prepare_product(align_precision how)
 {
     const problem *p = &now.p;
     align_error err = ALIGN_ERROR_INIT;
-    al_packing packing = {now.run.kernels, &now.weights, how, false};
-    check(al_packing_run(&packing, pack, &now.p, &err), &err);
+    const al_packing packing = {.kernels = now.run.kernels, .precision = how};
+    check(al_packing_run(&packing, &now.weights, pack, &now.p, &err), &err);
     now.in = strcmp(p->group, "projections") == 0 ? to_panels(p->a, p->m, p->k) : NULL;
     now.c_panels = strcmp(p->group, "expansions") == 0;
     now.c = floats(panel_floats(p->m, p->n));
@@ -126,13 +126,16 @@ static void prepare_depthwise(void)
 static void filter(void)
 {
     const problem *p = &now.p;
-    const size_t nr = now.run.kernels->nr;
+    const size_t nr = now.run.kernels->nr, vl = now.run.kernels->vl;
     const ptrdiff_t before = (ptrdiff_t)padding_before(p);
     for (size_t panel = 0; panel < panels(p->n); panel++) {
+        const size_t left = p->n - panel * nr, channels = left < nr ? (left + vl - 1) / vl * vl : nr;
         const al_depthwise d = {.in_rows = p->in,
                                 .in_columns = p->in,
                                 .out_rows = p->m,
                                 .out_columns = p->m,
+                                .channels = channels,
+                                .in_pixel = nr,
                                 .kernel = p->kernel,
                                 .stride = p->stride,
                                 .top = before,
@@ -166,6 +169,10 @@ bool library_prepare(const problem *p, precision how)
     if (!now.run.threads) {
         align_error err = ALIGN_ERROR_INIT;
         now.run.kernels = al_kernels_get();
+        if (!now.run.kernels) {
+            fprintf(stderr, "align: this machine has not what ALIGN_ISA names\n");
+            exit(1);
+        }
         now.run.arena = &now.workspace;
         check(al_threads_new(&now.run.threads, 1, &err), &err);
     }
