@@ -101,6 +101,8 @@ typedef struct al_depthwise {
     float *sums;         /* [nr]: the rows computed are added to it; NULL: not wanted */
 } al_depthwise;
 
+#define AL_PEAK_LANES 512
+
 typedef struct al_kernels {
     const char *isa;
     size_t nr; /* columns of a panel */
@@ -141,10 +143,10 @@ typedef struct al_kernels {
 
     const al_pixel_kernels *pixels;
 
-    /* peak_lanes numbers x that are 0 at first become a x + b, n times over, in registers; returns their sum. No layer
-     * needs it: it shows how many multiply-adds the machine can do at most. */
-    float (*peak)(size_t n, float a, float b);
-    size_t peak_lanes;
+    /* x[i] = a x[i] + b for peak_lanes numbers, n times over, in registers. No layer needs it: it shows how many
+     * multiply-adds the machine can do at most. */
+    void (*peak)(size_t n, float a, float b, float *x);
+    size_t peak_lanes; /* at most AL_PEAK_LANES */
 } al_kernels;
 
 /*

@@ -335,15 +335,11 @@ static void column_max(size_t rows, size_t n, size_t row_stride, const float *x,
         }
 }
 
-static float peak(size_t n, float a, float b)
+static void peak(size_t n, float a, float b, float *x)
 {
-    float x[NR] = {0.0f}, total = 0.0f;
     for (size_t round = 0; round < n; round++)
         for (size_t i = 0; i < NR; i++)
             x[i] = x[i] * a + b;
-    for (size_t i = 0; i < NR; i++)
-        total += x[i];
-    return total;
 }
 
 static const al_product f32_product = {

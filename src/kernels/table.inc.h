@@ -52,5 +52,5 @@ static const al_product f32_product = {
         .column_max = column_max,                                                                                \
         .pixels = &pixel_kernels,                                                                                \
         .peak = peak,                                                                                            \
-        .peak_lanes = PEAK_LANES,                                                                                \
+        .peak_lanes = PEAK_VECTORS * VL,                                                                         \
     }

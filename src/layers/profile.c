@@ -221,8 +221,9 @@ static void peak_work(void *user, size_t begin, size_t end, int thread)
 {
     (void)thread;
     const al_kernels *kernels = user;
+    float x[AL_PEAK_LANES] = {0.0f};
     for (size_t i = begin; i < end; i++)
-        kernels->peak(PEAK_ROUNDS, 0.5f, 1.0f);
+        kernels->peak(PEAK_ROUNDS, 0.5f, 1.0f, x);
 }
 
 double al_peak_macs(const al_kernels *kernels, al_threads *threads)
