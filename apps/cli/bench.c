@@ -15,6 +15,7 @@ typedef struct arguments {
     cli_common common;
     const char *inputs, *expected, *tower;
     int64_t batch, seconds;
+    bool layers;
 } arguments;
 
 static int parse(const cli_command *self, arguments *args, int argc, char **argv)
@@ -24,11 +25,14 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
     args->seconds = 4;
     const cli_option options[] = {
         {CLI_TEXT, "inputs", "I.safetensors", &args->inputs, 0,
-         "file with pixel_values, input_ids and attention_mask, or caption_ids and caption_mask"},
+         "file with pixel_values, input_ids and attention_mask, or caption_ids and caption_mask (default: inputs of "
+         "the model's sizes, made up)"},
         {CLI_TEXT, "expected", "E.safetensors", &args->expected, 0,
          "file with image_features, text_features or caption_features to compare with"},
         {CLI_CHOICE, "tower", "image|text|caption", &args->tower, 0, "what to run (default: image)"},
         {CLI_INT, "batch", "N", &args->batch, 1, "the first N rows of the inputs at once (default: 1)"},
+        {CLI_FLAG, "layers", NULL, &args->layers, 0,
+         "before the result, what every step of the tower costs: time, multiply-adds and bytes"},
         {CLI_INT, "seconds", "N", &args->seconds, 1, "measure for about this long (default: 4)"},
         CLI_OPTIONS_COMMON(args->common),
     };
@@ -36,8 +40,8 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
     int code = cli_parse(self, options, CLI_COUNT(options), argc, argv, &rest);
     if (code == CLI_PROCEED && rest.count > 0)
         code = cli_usage_error(self, "takes no arguments, found '%s'", rest.items[0]);
-    if (code == CLI_PROCEED && !args->inputs)
-        code = cli_usage_error(self, "--inputs is missing");
+    if (code == CLI_PROCEED && args->expected && !args->inputs)
+        code = cli_usage_error(self, "--expected needs --inputs");
     cli_list_done(&rest);
     return code;
 }
@@ -46,9 +50,12 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
 
 typedef struct workload {
     const arguments *args;
+    align_model *model;
     align_context *context;
-    align_precision precision;
     bool pictures;
+    align_tensors *file; /* what the inputs are views of: a file, or memory */
+    float *pixels;
+    int64_t *ids, *mask;
     align_inputs inputs;
     align_tensor features; /* of the last run */
 } workload;
@@ -71,14 +78,71 @@ static bool take(align_tensor *out, const align_tensors *file, const char *name,
     return true;
 }
 
-static bool take_inputs(workload *w, const align_tensors *file)
+static bool take_inputs(workload *w)
 {
     const arguments *args = w->args;
+    align_error err = ALIGN_ERROR_INIT;
+    if (align_tensors_open(&w->file, args->inputs, &err) != ALIGN_OK) {
+        cli_fail("%s", err.message);
+        return false;
+    }
     if (w->pictures)
-        return take(&w->inputs.pixel_values, file, "pixel_values", args);
+        return take(&w->inputs.pixel_values, w->file, "pixel_values", args);
     const bool captions = strcmp(args->tower, "caption") == 0;
-    return take(&w->inputs.input_ids, file, captions ? "caption_ids" : "input_ids", args) &&
-           take(&w->inputs.attention_mask, file, captions ? "caption_mask" : "attention_mask", args);
+    return take(&w->inputs.input_ids, w->file, captions ? "caption_ids" : "input_ids", args) &&
+           take(&w->inputs.attention_mask, w->file, captions ? "caption_mask" : "attention_mask", args);
+}
+
+/* ---- inputs that are made up: the same on every machine ---- */
+
+static uint32_t next_random(uint32_t *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return *seed >> 8;
+}
+
+/* Pictures of the model's size, uniform in [-1, 1): about what the processor makes. */
+static void make_pictures(workload *w)
+{
+    const align_vision_config *config = &align_model_config(w->model)->vision_config;
+    const int64_t shape[] = {w->args->batch, config->num_channels, config->image_size, config->image_size};
+    w->inputs.pixel_values = align_tensor_view(ALIGN_F32, 4, shape, NULL);
+    const size_t n = (size_t)align_tensor_elements(&w->inputs.pixel_values);
+    uint32_t seed = 1;
+    w->inputs.pixel_values.data = w->pixels = cli_alloc(n, sizeof *w->pixels);
+    for (size_t i = 0; i < n; i++)
+        w->pixels[i] = (float)next_random(&seed) / (float)(1 << 23) - 1.0f;
+}
+
+/* Texts of 64 tokens, or of as many as the model takes; captions have 6 to 19 of them and padding. */
+static void make_texts(workload *w)
+{
+    enum { TOKENS = 64, LEAST = 6, LENGTHS = 14 };
+    const align_text_config *config = &align_model_config(w->model)->text_config;
+    const int64_t tokens = config->max_position_embeddings < TOKENS ? config->max_position_embeddings : TOKENS;
+    const int64_t shape[] = {w->args->batch, tokens};
+    const size_t rows = (size_t)w->args->batch, columns = (size_t)tokens;
+    const bool captions = strcmp(w->args->tower, "caption") == 0;
+    uint32_t seed = 1;
+    w->ids = cli_alloc(rows * columns, sizeof *w->ids);
+    w->mask = cli_alloc(rows * columns, sizeof *w->mask);
+    for (size_t r = 0; r < rows; r++) {
+        const size_t length = captions ? LEAST + next_random(&seed) % LENGTHS : columns;
+        for (size_t i = 0; i < columns; i++) {
+            w->ids[r * columns + i] = next_random(&seed) % config->vocab_size;
+            w->mask[r * columns + i] = i < length;
+        }
+    }
+    w->inputs.input_ids = align_tensor_view(ALIGN_I64, 2, shape, w->ids);
+    w->inputs.attention_mask = align_tensor_view(ALIGN_I64, 2, shape, w->mask);
+}
+
+static void make_inputs(workload *w)
+{
+    if (w->pictures)
+        make_pictures(w);
+    else
+        make_texts(w);
 }
 
 static bool run_once(workload *w, double *milliseconds)
@@ -146,7 +210,7 @@ static int by_size(const void *a, const void *b)
 static void report(const workload *w, double *times, size_t n, double cosine)
 {
     const arguments *args = w->args;
-    const char *precision = align_precision_name(w->precision);
+    const char *precision = align_precision_name(align_model_precision(w->model));
     qsort(times, n, sizeof *times, by_size);
     const double least = times[0] / (double)args->batch, median = times[n / 2] / (double)args->batch;
     if (args->common.json) {
@@ -164,20 +228,49 @@ static void report(const workload *w, double *times, size_t n, double cosine)
     printf("\n");
 }
 
-/* Two runs to warm up, then runs until the time is over, at least five. */
+static bool report_layers(const workload *w, size_t runs, double milliseconds, double peak)
+{
+    align_error err = ALIGN_ERROR_INIT;
+    align_profile profile;
+    if (align_context_profile(w->context, &profile, &err) != ALIGN_OK) {
+        cli_fail("%s", err.message);
+        return false;
+    }
+    const cli_layers run = {(int64_t)runs, w->args->batch, milliseconds, peak};
+    cli_print_layers(&profile, &run, w->args->common.json);
+    return true;
+}
+
+/* Two runs to warm up, and then those that are measured may begin. */
+static bool warm_up(workload *w, double *peak)
+{
+    align_error err = ALIGN_ERROR_INIT;
+    double time;
+    for (int i = 0; i < 2; i++)
+        if (!run_once(w, &time))
+            return false;
+    if (!w->args->layers)
+        return true;
+    *peak = align_context_peak(w->context);
+    if (align_context_profile_start(w->context, &err) == ALIGN_OK)
+        return true;
+    cli_fail("%s", err.message);
+    return false;
+}
+
+/* Runs until the time is over, at least five. */
 static int measure(workload *w)
 {
-    double times[MOST_RUNS], total = 0.0, cosine;
+    double times[MOST_RUNS], total = 0.0, peak = 0.0, cosine;
     size_t n = 0;
-    for (int i = 0; i < 2; i++)
-        if (!run_once(w, &times[0]))
-            return CLI_FAILED;
+    if (!warm_up(w, &peak))
+        return CLI_FAILED;
     while (n < MOST_RUNS && (n < 5 || total < (double)w->args->seconds * 1e3)) {
         if (!run_once(w, &times[n]))
             return CLI_FAILED;
         total += times[n++];
     }
-    if (!smallest_cosine(w, &cosine))
+    if (!smallest_cosine(w, &cosine) || (w->args->layers && !report_layers(w, n, total, peak)))
         return CLI_FAILED;
     report(w, times, n, cosine);
     return CLI_DONE;
@@ -187,33 +280,37 @@ static int run(const cli_command *self, int argc, char **argv)
 {
     arguments args = {0};
     cli_session session = {0};
-    align_tensors *file = NULL;
-    align_error err = ALIGN_ERROR_INIT;
     int code = parse(self, &args, argc, argv);
     if (code != CLI_PROCEED)
         return code;
     code = CLI_FAILED;
     workload w = {.args = &args, .pictures = strcmp(args.tower, "image") == 0, .inputs = ALIGN_INPUTS_INIT};
-    if (align_tensors_open(&file, args.inputs, &err) != ALIGN_OK)
-        cli_fail("%s", err.message);
-    else if (take_inputs(&w, file) && cli_session_open_model(&session, &args.common, NULL)) {
+    if ((!args.inputs || take_inputs(&w)) && cli_session_open_model(&session, &args.common, NULL)) {
+        w.model = session.model;
         w.context = session.context;
-        w.precision = align_model_precision(session.model);
+        if (!args.inputs)
+            make_inputs(&w);
         code = measure(&w);
     }
     cli_session_done(&session);
-    align_tensors_free(file);
+    align_tensors_free(w.file);
+    free(w.pixels);
+    free(w.ids);
+    free(w.mask);
     return code;
 }
 
 const cli_command cli_bench = {
     .name = "bench",
-    .arguments = "--inputs I.safetensors [options]",
+    .arguments = "[options]",
     .summary = "time a tower, and compare its features with expected ones",
     .description =
         "Runs one tower on the first rows of the inputs again and again and prints the median and the least\n"
-        "time an item took, in milliseconds. bench/compare.py makes such files and runs other engines on them.",
-    .examples = "  align bench --model DIR --inputs DIR/inputs.safetensors --expected DIR/expected.safetensors \\\n"
+        "time an item took, in milliseconds. bench/compare.py makes such files and runs other engines on them.\n"
+        "With --layers it says first where the time goes, and how near each step is to the most multiply-adds that\n"
+        "this machine can do in f32.",
+    .examples = "  align bench --tower text --threads 1 --layers\n"
+                "  align bench --model DIR --inputs DIR/inputs.safetensors --expected DIR/expected.safetensors \\\n"
                 "        --tower image --batch 8 --threads 1 --json\n",
     .run = run,
 };

@@ -10,6 +10,7 @@
  *   inputs.c    what the user names: pictures, folders of pictures, labels, "-"
  *   session.c   the model in use, and embeddings from it
  *   reader.c    pictures decoded ahead of the model
+ *   layers.c    the table of a profile
  *
  * Data goes to stdout, everything else to stderr. A function that can fail has already said why when it returns false
  * or an exit code.
@@ -238,4 +239,16 @@ cli_reader *cli_reader_open(const cli_session *session, const cli_common *common
  * picture; a picture that cannot be read gives its error and the next call the next picture. */
 align_status cli_reader_next(cli_reader *reader, align_tensor *pixel_values, align_error *err);
 void cli_reader_close(cli_reader *reader);
+
+/* ---- layers.c ---- */
+
+/* The runs that a profile was kept of. */
+typedef struct cli_layers {
+    int64_t runs, batch;
+    double milliseconds; /* all of them took, seen from outside */
+    double peak;         /* multiply-adds a second that the machine can do */
+} cli_layers;
+
+/* Prints what every step cost: a table for people, or one object a step and one for all of them. */
+void cli_print_layers(const align_profile *profile, const cli_layers *run, bool json);
 #endif
