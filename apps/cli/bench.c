@@ -53,7 +53,7 @@ typedef struct workload {
     align_model *model;
     align_context *context;
     bool pictures;
-    align_tensors *file; /* what the inputs are views of: a file, or memory */
+    align_tensors *file; /* what the inputs are views of: this, or one of those below */
     float *pixels;
     int64_t *ids, *mask;
     align_inputs inputs;
@@ -106,11 +106,11 @@ static void make_pictures(workload *w)
 {
     const align_vision_config *config = &align_model_config(w->model)->vision_config;
     const int64_t shape[] = {w->args->batch, config->num_channels, config->image_size, config->image_size};
-    w->inputs.pixel_values = align_tensor_view(ALIGN_F32, 4, shape, NULL);
-    const size_t n = (size_t)align_tensor_elements(&w->inputs.pixel_values);
+    const size_t pictures = (size_t)shape[0], picture = (size_t)(shape[1] * shape[2] * shape[3]);
     uint32_t seed = 1;
-    w->inputs.pixel_values.data = w->pixels = cli_alloc(n, sizeof *w->pixels);
-    for (size_t i = 0; i < n; i++)
+    w->pixels = cli_alloc(pictures, picture * sizeof *w->pixels);
+    w->inputs.pixel_values = align_tensor_view(ALIGN_F32, 4, shape, w->pixels);
+    for (size_t i = 0; i < pictures * picture; i++)
         w->pixels[i] = (float)next_random(&seed) / (float)(1 << 23) - 1.0f;
 }
 
@@ -124,8 +124,8 @@ static void make_texts(workload *w)
     const size_t rows = (size_t)w->args->batch, columns = (size_t)tokens;
     const bool captions = strcmp(w->args->tower, "caption") == 0;
     uint32_t seed = 1;
-    w->ids = cli_alloc(rows * columns, sizeof *w->ids);
-    w->mask = cli_alloc(rows * columns, sizeof *w->mask);
+    w->ids = cli_alloc(rows, columns * sizeof *w->ids);
+    w->mask = cli_alloc(rows, columns * sizeof *w->mask);
     for (size_t r = 0; r < rows; r++) {
         const size_t length = captions ? LEAST + next_random(&seed) % LENGTHS : columns;
         for (size_t i = 0; i < columns; i++) {
