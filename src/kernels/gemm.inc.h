@@ -30,17 +30,19 @@
 
 /*
  * sum[rows x vectors] += a b over n steps of k, which begin at p in the first row and at b in the weights. At each step
- * a line of what will be read later is asked for: of weights, which come from far away when few rows leave little time
- * to wait for them; and of rows in panels the lines after these, for the next tile, which the processor does not guess.
+ * what will be read later is asked for: `pace` bytes of weights, at most two lines, which come from far away when few
+ * rows leave little time to wait for them; and of rows in panels the lines after these, for the next tile, which the
+ * processor does not guess.
  */
 static inline __attribute__((always_inline)) void add_steps(const size_t rows, const size_t vectors, const size_t n,
                                                             const float *p, const size_t stride, const bool in_panels,
-                                                            const char *b, const char *fetch,
+                                                            const char *b, const char *fetch, const size_t pace,
                                                             vf sum[TILE_ROWS][TILE_VECTORS])
 {
     UNROLL_2
-    for (size_t l = 0; l < n; l++, b += NR * STEP_BYTES, fetch += LINE) {
+    for (size_t l = 0; l < n; l++, b += NR * STEP_BYTES, fetch += pace) {
         __builtin_prefetch(fetch, 0, 2);
+        __builtin_prefetch(fetch + LINE, 0, 2);
         if (in_panels)
             __builtin_prefetch(p + rows * stride + l * (LINE / sizeof(float)), 0, 2);
         vf column[TILE_VECTORS];
@@ -67,7 +69,7 @@ static inline __attribute__((always_inline)) void add_steps(const size_t rows, c
 static inline __attribute__((always_inline)) void tile(const size_t rows, const size_t vectors, const al_matrix *a,
                                                        size_t row, size_t begin, size_t end, const char *b, bool resume,
                                                        const float *first, float *c, size_t c_row_stride,
-                                                       const char *fetch)
+                                                       const char *fetch, size_t pace)
 {
     vf sum[TILE_ROWS][TILE_VECTORS];
     UNROLL
@@ -79,9 +81,9 @@ static inline __attribute__((always_inline)) void tile(const size_t rows, const 
     const float *p = a->data + begin / NR * a->panel + row * a->row_stride;
     size_t k = begin;
     if (a->panel != NR) /* panel by panel, each of known size; k runs on in a row-major a and in the last panel */
-        for (; end - k >= NR; k += NR, p += a->panel, b += NR * NR * STEP_BYTES, fetch += NR * LINE)
-            add_steps(rows, vectors, NR, p, NR, true, b, fetch, sum);
-    add_steps(rows, vectors, end - k, p, a->row_stride, false, b, fetch, sum);
+        for (; end - k >= NR; k += NR, p += a->panel, b += NR * NR * STEP_BYTES, fetch += NR * pace)
+            add_steps(rows, vectors, NR, p, NR, true, b, fetch, pace, sum);
+    add_steps(rows, vectors, end - k, p, a->row_stride, false, b, fetch, pace, sum);
     UNROLL
     for (size_t i = 0; i < rows; i++) {
         UNROLL
@@ -91,15 +93,15 @@ static inline __attribute__((always_inline)) void tile(const size_t rows, const 
 }
 
 typedef void (*tile_function)(const al_matrix *a, size_t row, size_t begin, size_t end, const char *b, bool resume,
-                              const float *first, float *c, size_t c_row_stride, const char *fetch);
+                              const float *first, float *c, size_t c_row_stride, const char *fetch, size_t pace);
 
 /* One function a tile size, so that the loops above unroll into straight code. */
 #define TILE(rows, vectors)                                                                                      \
     static void tile_##rows##x##vectors(const al_matrix *a, size_t row, size_t begin, size_t end, const char *b, \
                                         bool resume, const float *first, float *c, size_t c_row_stride,          \
-                                        const char *fetch)                                                       \
+                                        const char *fetch, size_t pace)                                          \
     {                                                                                                            \
-        tile(rows, vectors, a, row, begin, end, b, resume, first, c, c_row_stride, fetch);                       \
+        tile(rows, vectors, a, row, begin, end, b, resume, first, c, c_row_stride, fetch, pace);                 \
     }
 /* clang-format off */
 #if TILE_VECTORS == 3
@@ -138,10 +140,11 @@ typedef struct slice {
 } slice;
 
 /* Whole vectors of one tile, which c has room for. */
-static void whole_tile(const slice *s, size_t rows, size_t row, float *c, size_t c_row_stride, const char *fetch)
+static void whole_tile(const slice *s, size_t rows, size_t row, float *c, size_t c_row_stride, const char *fetch,
+                       size_t pace)
 {
-    tiles[rows - 1][s->vectors - 1](&s->a, row, s->begin, s->end, s->b, s->begin != 0, s->first, c, c_row_stride,
-                                    fetch);
+    tiles[rows - 1][s->vectors - 1](&s->a, row, s->begin, s->end, s->b, s->begin != 0, s->first, c, c_row_stride, fetch,
+                                    pace);
     if (s->end == s->steps)
         complete(s->g, row, rows, s->column, s->vectors, c, c_row_stride);
 }
@@ -150,13 +153,14 @@ static void whole_tile(const slice *s, size_t rows, size_t row, float *c, size_t
  * One tile of a row-major c whose columns end inside the panel: whole vectors would write past them, so the tile is
  * computed beside and its columns are copied.
  */
-static void edge_tile(const slice *s, size_t rows, size_t row, float *c, size_t c_row_stride, const char *fetch)
+static void edge_tile(const slice *s, size_t rows, size_t row, float *c, size_t c_row_stride, const char *fetch,
+                      size_t pace)
 {
     float beside[TILE_ROWS * NR];
     for (size_t i = 0; i < rows && s->begin; i++)
         for (size_t j = 0; j < NR; j++)
             beside[i * NR + j] = j < s->columns ? c[i * c_row_stride + j] : 0.0f;
-    whole_tile(s, rows, row, beside, NR, fetch);
+    whole_tile(s, rows, row, beside, NR, fetch, pace);
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < s->columns; j++)
             c[i * c_row_stride + j] = beside[i * NR + j];
@@ -166,20 +170,22 @@ static void rows_of_slice(const slice *s, size_t row_begin, size_t row_end)
 {
     const al_gemm *g = s->g;
     const size_t steps = s->end - s->begin;
-    const char *const next = s->b + steps * NR * STEP_BYTES, *const next_end = next + steps * NR * STEP_BYTES;
-    const char *fetch = next;
+    const size_t bytes = steps * NR * STEP_BYTES;
     size_t tiles_left = (row_end - row_begin + TILE_ROWS - 1) / TILE_ROWS;
+    /* the next slice is fetched evenly while this one is used: memory has no time to spare for bursts */
+    const char *fetch = s->b + bytes;
+    size_t pace = steps ? (bytes / (tiles_left * steps) + 7) / 8 * 8 : 0;
+    pace = pace > 2 * LINE ? 2 * LINE : pace;
     for (size_t row = row_begin, rows; row < row_end; row += rows, tiles_left--) {
         rows = (row_end - row) / tiles_left; /* even tiles: one of few rows would wait for its own sums */
         float *c = g->c + s->column / NR * g->c_panel + row * g->c_row_stride;
         if (s->columns % VL)
-            edge_tile(s, rows, row, c, g->c_row_stride, fetch);
+            edge_tile(s, rows, row, c, g->c_row_stride, fetch, pace);
         else
-            whole_tile(s, rows, row, c, g->c_row_stride, fetch);
+            whole_tile(s, rows, row, c, g->c_row_stride, fetch, pace);
         if (s->end == s->steps)
             finish_tile(g, row, rows, s->column, s->columns, c);
-        /* once all of it is on its way, lines that are here already are asked for: that costs nothing */
-        fetch = fetch < next_end ? fetch + steps * LINE : s->b;
+        fetch += steps * pace;
     }
 }
 
