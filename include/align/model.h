@@ -292,7 +292,7 @@ ALIGN_API align_status align_model_get_stats(const align_model *model, int64_t i
                                              align_model_stats *out, align_error *err);
 
 /* The instruction set the kernels run with: "ref", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "amx",
- * "amxf32", "neon", "neondot" or "neonbf16". ALIGN_ISA in the environment forces one. */
+ * "neon", "neondot" or "neonbf16". ALIGN_ISA in the environment forces one. */
 ALIGN_API const char *align_isa(void);
 
 #ifdef __cplusplus

@@ -9,6 +9,7 @@
  *     panel_bytes(k)                of packed weights
  *     tile_weights(b, n, room)      n rows of packed weights as [steps][PARTS][16][NR][4 bytes], made in room if they
  *                                   are not in this form
+ *     PAYS                          al_product.pays
  *     operand_row, first_sums, complete     as for gemm.inc.h; a row is [steps][PARTS][64 bytes]
  *
  *     for blocks of rows
@@ -335,5 +336,6 @@ const al_product PRODUCT = {
     .k_multiple = K_MULTIPLE,
     .operand_row = operand_row,
     .prepare = prepare,
+    .pays = PAYS,
     .gemm = gemm,
 };

@@ -1,5 +1,6 @@
 /* amx_packed.inc.h: the words of amx.inc.h for products whose numbers are multiplied whole and whose weights are packed
  * as tiles take them. */
+#define PAYS                NULL
 #define PARTS               1
 #define EACH_PAIR(multiply) multiply(0, 0)
 #define K_MULTIPLE          K_STEP

@@ -114,8 +114,6 @@ static const al_kernels *choose(void)
 #if defined(__x86_64__)
 #if defined(AL_AMX)
         {&al_kernels_amx, (any || !strcmp(wanted, "amx")) && has_amx() && may_use_tiles()},
-        /* Its f32 gains from about 256 rows on and loses below 64: it is taken only if named. */
-        {&al_kernels_amxf32, !any && !strcmp(wanted, "amxf32") && has_amx() && may_use_tiles()},
 #endif
         /* Intel's dot product of bf16 is slower than widening bf16 weights: it is taken there only if named. */
         {&al_kernels_avx512bf16, has_avx512bf16() && __builtin_cpu_is("amd")},

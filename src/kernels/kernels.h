@@ -76,6 +76,10 @@ typedef struct al_product {
     size_t (*operand_row)(size_t k); /* bytes, a multiple of 64 */
     void (*prepare)(const al_operand *o, size_t row_begin, size_t row_end);
 
+    /* Whether m rows by n columns of weights are worth preparing; if not, kernels->gemm is to take them, of which the
+     * weights are packed too. NULL: always. */
+    bool (*pays)(size_t m, size_t n, size_t k);
+
     /* Rows [row_begin, row_end) of panels [panel_begin, panel_end) of c. The order in which an element is summed over k
      * does not depend on the ranges. */
     void (*gemm)(const al_gemm *g, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end);
@@ -159,7 +163,7 @@ extern const al_kernels al_kernels_ref;
 #if defined(__x86_64__)
 extern const al_kernels al_kernels_avx2, al_kernels_avxvnni;
 extern const al_kernels al_kernels_avx512, al_kernels_avx512vnni, al_kernels_avx512bf16;
-extern const al_kernels al_kernels_amx, al_kernels_amxf32; /* defined with AL_AMX: not every compiler knows tiles */
+extern const al_kernels al_kernels_amx; /* defined with AL_AMX: not every compiler knows tiles */
 #elif defined(__aarch64__)
 extern const al_kernels al_kernels_neon, al_kernels_neondot, al_kernels_neonbf16;
 #endif

@@ -30,7 +30,8 @@
     multiply(1, 0);         \
     multiply(0, 0)
 
-/* Short slices of weights stay in L1; but where there are many, moving the sums costs more than reading from L2. */
+/* Short slices of weights stay in L1; but where there are many, or the last would be a single step, moving the sums
+ * costs more than reading from L2. */
 #define SHORT_SLICE ((size_t)2)
 #define LONG_SLICE  ((size_t)12)
 
@@ -39,21 +40,27 @@
 
 static inline size_t slice_steps(size_t steps)
 {
-    return steps <= 10 * SHORT_SLICE ? SHORT_SLICE : LONG_SLICE;
+    return steps <= 10 * SHORT_SLICE && (steps % 2 == 0 || steps <= 5) ? SHORT_SLICE : LONG_SLICE;
 }
 
 #include "kernels/activate.inc.h"
 #include "kernels/float_sums.inc.h"
 #include "kernels/operand.inc.h"
 
+/* To the nearest, so that what is left out of a product is as often above as below. */
+static inline vf round_to_bf16(vf x)
+{
+    const __m512i half = _mm512_set1_epi32(0x8000), upper = _mm512_set1_epi32((int)0xffff0000);
+    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(x), half), upper));
+}
+
 /* The parts as f32 numbers whose low 16 bits are zero. (The low part of a number below 2^-110 may have more bits, which
  * tiles would take for 0.) */
 static inline void split(vf x, vf part[PARTS])
 {
-    const vf upper = _mm512_castsi512_ps(_mm512_set1_epi32((int)0xffff0000));
-    part[0] = _mm512_and_ps(x, upper);
+    part[0] = round_to_bf16(x);
     const vf rest = v_sub(x, part[0]);
-    part[1] = _mm512_and_ps(rest, upper);
+    part[1] = round_to_bf16(rest);
     part[2] = v_sub(rest, part[1]);
 }
 
@@ -120,6 +127,15 @@ static const char *tile_weights(const char *packed, size_t n, char *room)
         }
     return room;
 }
+
+/* Rows and weights have to be split, which few rows, columns or steps do not pay back; and tiles take k by 32. */
+static bool pays(size_t m, size_t n, size_t k)
+{
+    const size_t padding = (k + K_STEP - 1) / K_STEP * K_STEP - k;
+    return m >= 100 && n >= 192 && k >= 4 * K_STEP && padding <= k / 8;
+}
+
+#define PAYS pays
 
 #include "kernels/amx.inc.h"
 #endif

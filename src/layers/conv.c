@@ -88,9 +88,10 @@ size_t al_depthwise_conv_size(const al_depthwise_conv *conv, size_t n)
 #define WINDOW_FLOATS ((size_t)160 * 1024)
 
 /*
- * One panel of one picture is an item of work, unless there are so few that threads would have none. Then pictures are
- * cut into parts, which expand again the few rows that they share. The cut follows from the shapes alone: sums must not
- * depend on the number of threads.
+ * One panel of one picture is an item of work, with two exceptions. Where there are so few that threads would have
+ * none, pictures are cut into parts, which expand again the few rows that they share. Where pictures are so small that
+ * a window holds several, these are expanded together: a product wants many rows. All this follows from the shapes
+ * alone: sums must not depend on the number of threads.
  */
 #define ITEMS     8
 #define PART_ROWS 16
@@ -102,6 +103,7 @@ typedef struct expand_job {
     size_t batch, panels;
     size_t rows, columns, out_rows, out_columns;
     size_t parts, part;   /* of a picture; output rows of one */
+    size_t together;      /* whole pictures of an item; 1 where they are cut or pass by in bands */
     size_t band;          /* output rows of one band */
     size_t window_floats; /* that hold the input rows a band reaches */
     align_activation act;
@@ -130,15 +132,17 @@ static void plan(expand_job *job)
     const size_t fit = WINDOW_FLOATS / (job->columns * nr);
     job->band = fit >= job->rows ? job->part : fit > kernel ? (fit - kernel) / stride + 1 : 1;
     job->band = job->band < job->part ? job->band : job->part;
-    const size_t reach = (job->band - 1) * stride + kernel;
-    job->window_floats =
-        in_place(job, job->panels - 1) ? 0 : (reach < job->rows ? reach : job->rows) * job->columns * nr;
+    job->together = job->expand && job->band == job->out_rows ? fit / job->rows : 1;
+    job->together = job->together < 1 ? 1 : job->together < job->batch ? job->together : job->batch;
+    const size_t reach = (job->band - 1) * stride + kernel, band_rows = reach < job->rows ? reach : job->rows;
+    const size_t held = job->together > 1 ? job->together * job->rows : band_rows;
+    job->window_floats = in_place(job, job->panels - 1) ? 0 : held * job->columns * nr;
 }
 
-/* Rows [begin, end) of panel p of picture b, expanded or as they are. */
-static void fill_rows(const expand_job *job, size_t p, size_t b, size_t begin, size_t end, float *out)
+/* Rows [begin, end) of panel p, counted through all pictures, expanded or as they are. */
+static void fill_rows(const expand_job *job, size_t p, size_t begin, size_t end, float *out)
 {
-    const size_t first = (b * job->rows + begin) * job->columns, pixels = (end - begin) * job->columns;
+    const size_t first = begin * job->columns, pixels = (end - begin) * job->columns;
     const size_t nr = job->run->kernels->nr;
     if (job->expand) {
         const al_linear *l = job->expand;
@@ -151,7 +155,7 @@ static void fill_rows(const expand_job *job, size_t p, size_t b, size_t begin, s
         gemm.c_row_stride = nr;
         gemm.c_panel = 0; /* whichever panel it is, it goes to the same place */
         gemm.c_padded = true;
-        l->weight.product->gemm(&gemm, 0, pixels, p, p + 1);
+        al_linear_kernel(job->run, l, job->operand != NULL)(&gemm, 0, pixels, p, p + 1);
         return;
     }
     const size_t channels = job->conv->channels, n = channels - p * nr < nr ? channels - p * nr : nr;
@@ -206,7 +210,7 @@ static void filter_expanded(const expand_job *job, size_t p, size_t b, size_t be
             held = from;
         first = from;
         if (to > held) {
-            fill_rows(job, p, b, held, to, window + (held - first) * row);
+            fill_rows(job, p, b * job->rows + held, b * job->rows + to, window + (held - first) * row);
             held = to;
         }
         al_profile_lap(job->run, thread, job->expand ? ALIGN_STEP_EXPAND : ALIGN_STEP_DEPTHWISE);
@@ -215,6 +219,25 @@ static void filter_expanded(const expand_job *job, size_t p, size_t b, size_t be
         job->run->kernels->depthwise(&d, y, next);
         al_profile_lap(job->run, thread, ALIGN_STEP_DEPTHWISE);
     }
+}
+
+/* Panel p of whole pictures [begin, end). */
+static void filter_together(const expand_job *job, size_t p, size_t begin, size_t end, float *window, int thread)
+{
+    const size_t nr = job->run->kernels->nr;
+    fill_rows(job, p, begin * job->rows, end * job->rows, window);
+    al_profile_lap(job->run, thread, ALIGN_STEP_EXPAND);
+    for (size_t b = begin; b < end; b++, window += job->rows * job->columns * nr) {
+        float *sums = job->sums + (b * job->panels + p) * nr;
+        al_depthwise d = depthwise_of(job, p, b, sums);
+        memset(sums, 0, nr * sizeof *sums);
+        d.in = window;
+        d.in_pixel = nr;
+        d.in_rows = job->rows;
+        d.top = job->conv->before;
+        job->run->kernels->depthwise(&d, 0, job->out_rows);
+    }
+    al_profile_lap(job->run, thread, ALIGN_STEP_DEPTHWISE);
 }
 
 /* One part of panel p of picture b. */
@@ -238,14 +261,24 @@ static void filter_part(const expand_job *job, size_t p, size_t b, size_t part, 
     al_profile_lap(job->run, thread, ALIGN_STEP_DEPTHWISE);
 }
 
+/* Of pictures that are expanded together. */
+static size_t groups_of(const expand_job *job)
+{
+    return (job->batch + job->together - 1) / job->together;
+}
+
 static void expand_work(void *user, size_t begin, size_t end, int thread)
 {
     const expand_job *job = user;
     float *window = job->windows + (size_t)thread * job->window_floats;
     al_profile_lap_start(job->run, thread);
     for (size_t item = begin; item < end; item++) {
-        const size_t part = item % job->parts, picture = item / job->parts;
-        filter_part(job, picture / job->batch, picture % job->batch, part, window, thread);
+        const size_t part = item % job->parts, p = item / job->parts / groups_of(job);
+        const size_t b = item / job->parts % groups_of(job) * job->together, left = job->batch - b;
+        if (job->together > 1)
+            filter_together(job, p, b, b + (left < job->together ? left : job->together), window, thread);
+        else
+            filter_part(job, p, b, part, window, thread);
     }
 }
 
@@ -289,7 +322,7 @@ void al_expand_depthwise_forward(const al_run *run, const al_linear *expand, con
         begin_expand(&job);
     const size_t mark = al_arena_mark(run->arena), pixels = batch * rows * columns;
     const size_t width = batch * job.panels * run->kernels->nr;
-    if (expand && !al_linear_reads_in_place(expand)) {
+    if (expand && al_linear_prepares(expand, pixels)) {
         char *operand = al_arena_take(run->arena, pixels, al_linear_operand_row(expand));
         al_linear_prepare(run, expand, pixels, al_rows(run, x, expand->in), NULL, operand);
         job.operand = operand;
@@ -299,7 +332,7 @@ void al_expand_depthwise_forward(const al_run *run, const al_linear *expand, con
     if (!run->dry) {
         begin_depthwise(&job);
         al_profile_laps_begin(run);
-        al_threads_run(run->threads, job.panels * batch * job.parts, 1, expand_work, &job);
+        al_threads_run(run->threads, job.panels * groups_of(&job) * job.parts, 1, expand_work, &job);
         al_profile_laps_end(run);
         memcpy(means, job.sums, width * sizeof *means);
         for (size_t part = 1; part < job.parts; part++)
@@ -390,7 +423,7 @@ static void project_with_gated_weights(const al_run *run, const al_linear *l, si
 void al_gated_projection(const al_run *run, const al_linear *l, size_t batch, size_t pixels, float *x,
                          const float *gates, const float *residual, float *y)
 {
-    if (!al_linear_reads_in_place(l)) { /* the gates join on the way */
+    if (al_linear_prepares(l, batch * pixels)) { /* the gates join on the way */
         const al_gates each = {gates, pixels, panels_of(run->kernels, l->in) * run->kernels->nr};
         al_linear_forward_gated(run, l, batch * pixels, al_panels(run, x, batch * pixels), each,
                                 al_rows_out(run, y, l->out, residual));

@@ -57,9 +57,16 @@ al_linear_output al_panels_out(const al_run *run, float *data, size_t rows)
 
 /* ---- operands ---- */
 
-bool al_linear_reads_in_place(const al_linear *l)
+bool al_linear_prepares(const al_linear *l, size_t rows)
 {
-    return !l->weight.product->prepare;
+    const al_product *product = l->weight.product;
+    return product->prepare && (!product->pays || product->pays(rows, l->out, l->in));
+}
+
+al_gemm_function *al_linear_kernel(const al_run *run, const al_linear *l, bool prepared)
+{
+    const al_product *product = l->weight.product;
+    return product->prepare && !prepared ? run->kernels->gemm : product->gemm;
 }
 
 size_t al_linear_operand_row(const al_linear *l)
@@ -104,7 +111,7 @@ al_gemm al_linear_gemm(const al_linear *l)
 
 typedef struct gemm_job {
     const al_gemm *gemm;
-    void (*run)(const al_gemm *g, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end);
+    al_gemm_function *run;
     size_t row_chunk, panels;
 } gemm_job;
 
@@ -143,8 +150,6 @@ static void multiply(const al_run *run, const al_gemm *g, gemm_job job)
 
 /* Bytes of prepared rows at a time, so that they are still in L2 when the last panel reads them. */
 #define OPERAND_BYTES ((size_t)1024 * 1024)
-/* rows that are too few to pay for preparing f32 operands */
-#define FEW_ROWS 8
 
 static al_matrix rows_from(al_matrix x, size_t row)
 {
@@ -186,7 +191,7 @@ static void forward_prepared(const al_run *run, const al_linear *l, al_matrix x,
         part.c += row * g->c_row_stride;
         part.residual = g->residual ? g->residual + row * g->residual_stride : NULL;
         prepare_rows(run, l, row, row + part.m, x, gates, operand);
-        multiply(run, &part, (gemm_job){.run = l->weight.product->gemm});
+        multiply(run, &part, (gemm_job){.run = al_linear_kernel(run, l, true)});
     }
     al_arena_release(run->arena, mark);
 }
@@ -217,16 +222,13 @@ void al_linear_forward(const al_run *run, const al_linear *l, size_t rows, al_ma
                        al_linear_output y)
 {
     const al_gemm g = gemm_of(l, rows, x, act, y);
-    const al_product *product = l->weight.product;
     if (rows == 0)
         return;
     count_product(run, l, rows, y.residual);
-    if (!product->prepare || (product->element == AL_F32 && rows <= FEW_ROWS)) {
-        if (!run->dry)
-            multiply(run, &g, (gemm_job){.run = product->prepare ? run->kernels->gemm : product->gemm});
-        return;
-    }
-    forward_prepared(run, l, x, NULL, &g);
+    if (al_linear_prepares(l, rows))
+        forward_prepared(run, l, x, NULL, &g);
+    else if (!run->dry)
+        multiply(run, &g, (gemm_job){.run = al_linear_kernel(run, l, false)});
 }
 
 void al_linear_forward_gated(const al_run *run, const al_linear *l, size_t rows, al_matrix x, al_gates gates,

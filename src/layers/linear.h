@@ -52,7 +52,7 @@ void al_linear_forward(const al_run *run, const al_linear *linear, size_t rows, 
                        al_linear_output y);
 
 /* The same where every `rows_per_gate` rows of x are multiplied by gates of their own, [in] each, gate_stride floats
- * apart, on their way into the product. Only for weights whose product prepares its operand. */
+ * apart, on their way into the product. Only for rows that are prepared. */
 typedef struct al_gates {
     const float *data;
     size_t rows_per_gate, gate_stride;
@@ -62,8 +62,12 @@ void al_linear_forward_gated(const al_run *run, const al_linear *linear, size_t 
 
 /* ---- piece by piece, for a layer that multiplies one operand more than once ---- */
 
-/* Whether the layer's product reads f32 rows in place; otherwise rows are prepared first. */
-bool al_linear_reads_in_place(const al_linear *linear);
+/* Whether so many rows are prepared before they are multiplied; otherwise they are read in place. */
+bool al_linear_prepares(const al_linear *linear, size_t rows);
+
+/* What multiplies rows that were prepared, or that are read in place. */
+typedef void al_gemm_function(const al_gemm *g, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end);
+al_gemm_function *al_linear_kernel(const al_run *run, const al_linear *linear, bool prepared);
 
 /* Bytes of a prepared row. */
 size_t al_linear_operand_row(const al_linear *linear);
