@@ -8,6 +8,9 @@
  * The caller writes the job, then opens it. A worker enters by adding one to a state that is still open, and only then
  * reads the job. The caller works too; when no item is left it closes the job and waits for the workers that are
  * inside. One that was asleep, or that the system gave no time, is not waited for: it finds the job closed.
+ *
+ * Every thread has a share of the items, neighbours that it takes first, so that what it wrote in one job is in its
+ * own cache when the next job has it read there. Then it helps with the shares of the others.
  */
 #include "base/threads.h"
 
@@ -27,6 +30,12 @@
 #define OPEN     ((uint64_t)1 << 16)
 #define NEXT_JOB ((uint64_t)1 << 32)
 
+/* Items of one thread's share; on a cache line of its own. */
+typedef struct share {
+    _Alignas(64) atomic_size_t next; /* first item not yet taken */
+    size_t end;
+} share;
+
 typedef struct worker {
     al_threads *team;
     int number;
@@ -36,11 +45,11 @@ typedef struct worker {
 struct al_threads {
     int count; /* the caller included */
     worker *workers;
+    share *shares;
 
-    size_t n, grain; /* the job: only read by who is inside */
+    size_t grain; /* the job: only read by who is inside */
     al_work work;
     void *user;
-    atomic_size_t next; /* first item not yet taken */
 
     _Atomic uint64_t state;
     atomic_bool stop;
@@ -63,12 +72,15 @@ static void pause_briefly(void)
 
 static void take_chunks(al_threads *t, int thread)
 {
-    for (;;) {
-        const size_t begin = atomic_fetch_add(&t->next, t->grain);
-        if (begin >= t->n)
-            return;
-        const size_t left = t->n - begin;
-        t->work(t->user, begin, begin + (left < t->grain ? left : t->grain), thread);
+    for (int i = 0; i < t->count; i++) {
+        share *s = &t->shares[(thread + i) % t->count];
+        for (;;) {
+            const size_t begin = atomic_fetch_add(&s->next, t->grain);
+            if (begin >= s->end)
+                break;
+            const size_t left = s->end - begin;
+            t->work(t->user, begin, begin + (left < t->grain ? left : t->grain), thread);
+        }
     }
 }
 
@@ -162,16 +174,18 @@ void al_threads_run(al_threads *t, size_t n, size_t grain, al_work work, void *u
 {
     if (n == 0)
         return;
-    if (t->count == 1 || n <= grain) {
+    if (!t || t->count == 1 || n <= grain) {
         for (size_t begin = 0; begin < n; begin += grain)
             work(user, begin, n - begin < grain ? n : begin + grain, 0);
         return;
     }
-    t->n = n;
     t->grain = grain;
     t->work = work;
     t->user = user;
-    atomic_store(&t->next, 0);
+    for (size_t i = 0, count = (size_t)t->count; i < count; i++) {
+        atomic_store(&t->shares[i].next, n * i / count);
+        t->shares[i].end = n * (i + 1) / count;
+    }
     open_job(t);
     take_chunks(t, 0);
     close_job(t);
@@ -179,7 +193,7 @@ void al_threads_run(al_threads *t, size_t n, size_t grain, al_work work, void *u
 
 int al_threads_count(const al_threads *t)
 {
-    return t->count;
+    return t ? t->count : 1;
 }
 
 static int cores(void)
@@ -203,9 +217,10 @@ align_status al_threads_new(al_threads **out, int n, align_error *err)
     pthread_cond_init(&t->left, NULL);
     t->count = 1;
     t->workers = al_calloc((size_t)n, sizeof *t->workers);
-    if (!t->workers) {
+    t->shares = al_alloc_aligned((size_t)n * sizeof *t->shares);
+    if (!t->workers || !t->shares) {
         al_threads_free(t);
-        return al_error_no_memory(err, (size_t)n * sizeof *t->workers);
+        return al_error_no_memory(err, (size_t)n * (sizeof *t->workers + sizeof *t->shares));
     }
     for (; t->count < n; t->count++) {
         worker *w = &t->workers[t->count];
@@ -233,6 +248,7 @@ void al_threads_free(al_threads *t)
     pthread_mutex_destroy(&t->mutex);
     pthread_cond_destroy(&t->wake);
     pthread_cond_destroy(&t->left);
+    al_free_aligned(t->shares);
     al_free(t->workers);
     al_free(t);
 }

@@ -273,8 +273,9 @@ static void expand_work(void *user, size_t begin, size_t end, int thread)
     float *window = job->windows + (size_t)thread * job->window_floats;
     al_profile_lap_start(job->run, thread);
     for (size_t item = begin; item < end; item++) {
-        const size_t part = item % job->parts, p = item / job->parts / groups_of(job);
-        const size_t b = item / job->parts % groups_of(job) * job->together, left = job->batch - b;
+        /* panels go round first: the pixels of a part are then all of one thread, as in the projection after this */
+        const size_t p = item % job->panels, part = item / job->panels % job->parts;
+        const size_t b = item / job->panels / job->parts * job->together, left = job->batch - b;
         if (job->together > 1)
             filter_together(job, p, b, b + (left < job->together ? left : job->together), window, thread);
         else
@@ -332,7 +333,10 @@ void al_expand_depthwise_forward(const al_run *run, const al_linear *expand, con
     if (!run->dry) {
         begin_depthwise(&job);
         al_profile_laps_begin(run);
-        al_threads_run(run->threads, job.panels * groups_of(&job) * job.parts, 1, expand_work, &job);
+        /* a thread takes neighbours, since it fetches the weights of the panel after the one it works on */
+        const size_t items = job.panels * groups_of(&job) * job.parts;
+        const size_t grain = items / (4 * (size_t)al_threads_count(run->threads));
+        al_threads_run(run->threads, items, grain ? grain : 1, expand_work, &job);
         al_profile_laps_end(run);
         memcpy(means, job.sums, width * sizeof *means);
         for (size_t part = 1; part < job.parts; part++)

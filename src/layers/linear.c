@@ -129,6 +129,9 @@ static void gemm_work(void *user, size_t begin, size_t end, int thread)
     }
 }
 
+#define ITEMS_OF_THREAD 4
+#define LEAST_ROWS      32
+
 /* All rows and panels of g, divided among the threads. */
 static void multiply(const al_run *run, const al_gemm *g, gemm_job job)
 {
@@ -140,11 +143,13 @@ static void multiply(const al_run *run, const al_gemm *g, gemm_job job)
         job.run(g, 0, g->m, 0, job.panels);
         return;
     }
-    /* Chunks of rows large enough to use a panel of weights well, small enough that every thread gets some. */
-    job.row_chunk = (g->m / (4 * threads) + k->mr) / k->mr * k->mr;
-    if (job.row_chunk < 8 * k->mr)
-        job.row_chunk = 8 * k->mr;
-    const size_t items = (g->m + job.row_chunk - 1) / job.row_chunk * job.panels, grain = items / (8 * threads);
+    /* Some items for each thread, of as many rows as that allows: whatever is made of a panel of weights is made for
+     * each. A thread takes neighbours, since it fetches the panel after the one it works on. */
+    const size_t wanted = ITEMS_OF_THREAD * threads, most = (g->m + LEAST_ROWS - 1) / LEAST_ROWS;
+    size_t chunks = (wanted + job.panels - 1) / job.panels;
+    chunks = chunks < most ? chunks : most;
+    job.row_chunk = (g->m + chunks - 1) / chunks;
+    const size_t items = (g->m + job.row_chunk - 1) / job.row_chunk * job.panels, grain = items / wanted;
     al_threads_run(run->threads, items, grain ? grain : 1, gemm_work, &job);
 }
 

@@ -166,9 +166,47 @@ static void group_forward(const al_run *run, const al_vision_tower *t, const al_
     al_arena_release(run->arena, mark);
 }
 
+/* Groups that threads take one each. */
+typedef struct groups_job {
+    const al_run *run;
+    const al_vision_tower *tower;
+    const al_vision_pass *pass;
+    char *rooms; /* workspace of each thread */
+    size_t room;
+} groups_job;
+
+static void groups_work(void *user, size_t begin, size_t end, int thread)
+{
+    const groups_job *job = user;
+    al_arena arena = {.base = job->rooms + (size_t)thread * job->room, .size = job->room};
+    const al_run alone = {.kernels = job->run->kernels, .arena = &arena};
+    for (size_t i = begin; i < end; i++)
+        group_forward(&alone, job->tower, job->pass, i * GROUP, GROUP);
+}
+
+/* The workspace of a whole group that one thread computes. */
+static size_t group_room(const al_run *run, const al_vision_tower *t, const al_vision_pass *pass)
+{
+    al_arena arena = {0};
+    const al_run rehearsal = {.kernels = run->kernels, .arena = &arena, .dry = true};
+    group_forward(&rehearsal, t, pass, 0, GROUP);
+    return arena.peak;
+}
+
 void al_vision_forward(const al_run *run, const al_vision_tower *t, const al_vision_pass *pass)
 {
-    for (size_t first = 0; first < pass->batch; first += GROUP)
+    /* As many groups as keep every thread busy go one to a thread, which shares nothing with the others; all threads
+     * work on each of the rest. Either way a group has the same pictures and the same results. */
+    const size_t threads = (size_t)al_threads_count(run->threads);
+    const size_t apart = threads > 1 && !run->profile ? pass->batch / GROUP / threads * threads : 0;
+    if (apart) {
+        const size_t mark = al_arena_mark(run->arena), room = group_room(run, t, pass);
+        groups_job job = {run, t, pass, al_arena_take(run->arena, threads, room), room};
+        if (!run->dry)
+            al_threads_run(run->threads, apart, 1, groups_work, &job);
+        al_arena_release(run->arena, mark);
+    }
+    for (size_t first = apart * GROUP; first < pass->batch; first += GROUP)
         group_forward(run, t, pass, first, pass->batch - first < GROUP ? pass->batch - first : GROUP);
 }
 
