@@ -102,6 +102,32 @@ static void test_number_of_threads(void **state)
     }
 }
 
+/* So many pictures that threads take whole groups, with some left over, and that groups are of different kinds. */
+static void test_many_pictures(void **state)
+{
+    enum { PICTURES = 14, FLOATS = SMALL_CHANNELS * SMALL_HEIGHT * SMALL_WIDTH };
+    const fixture *f = *state;
+    float *pixels = malloc(PICTURES * FLOATS * sizeof *pixels);
+    assert_non_null(pixels);
+    for (size_t i = 0; i < (size_t)PICTURES * FLOATS; i++)
+        pixels[i] = f->small.pixels[i % (SMALL_BATCH * FLOATS)] * (1.0f + (float)(i / FLOATS));
+    align_inputs in = ALIGN_INPUTS_INIT;
+    in.pixel_values = view4(ALIGN_F32, PICTURES, SMALL_CHANNELS, SMALL_HEIGHT, SMALL_WIDTH, pixels);
+    align_context *alone = context_with(f->model, 1);
+    align_tensor expected, found;
+    assert_int_equal(align_model_get_image_features(alone, &in, &expected, NULL), ALIGN_OK);
+    for (int threads = 2; threads <= 4; threads++) {
+        comparison result = {"many pictures", 0, 0};
+        align_context *context = context_with(f->model, threads);
+        assert_int_equal(align_model_get_image_features(context, &in, &found, NULL), ALIGN_OK);
+        compare_bits(&result, "features", &found, &expected);
+        align_context_free(context);
+        assert_int_equal(result.failed, 0);
+    }
+    align_context_free(alone);
+    free(pixels);
+}
+
 /* Runs in a thread of its own; cmocka's asserts belong to the main one. */
 typedef struct job {
     const fixture *f;
@@ -145,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_number_of_threads),
+        cmocka_unit_test(test_many_pictures),
         cmocka_unit_test(test_contexts_side_by_side),
     };
     return cmocka_run_group_tests_name("threads", tests, set_up, tear_down);
