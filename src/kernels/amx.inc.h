@@ -9,7 +9,8 @@
  *     panel_bytes(k)                of packed weights
  *     tile_weights(b, n, room)      n rows of packed weights as [steps][PARTS][16][NR][4 bytes], made in room if they
  *                                   are not in this form
- *     PAYS                          al_product.pays
+ *     PAYS, CHAINS                  al_product.pays, chains
+ *     v_store_bf16(p, x)            stores a vector as bf16; only with CHAINS
  *     operand_row, first_sums, complete     as for gemm.inc.h; a row is [steps][PARTS][64 bytes]
  *
  *     for blocks of rows
@@ -210,6 +211,19 @@ static void write_rows(const al_gemm *g, range rows, size_t column, size_t n, co
         }
 }
 
+/* The same as rows of an operand. */
+static void write_operand(const al_gemm *g, range rows, size_t column, size_t n, const float *sums)
+{
+#if CHAINS
+    const size_t bytes = operand_row(g->n);
+    for (size_t r = rows.begin; r < rows.end; r++, sums += NR)
+        for (size_t j = 0; j < n; j += VL) /* n is a multiple of VL, as K_MULTIPLE is */
+            v_store_bf16((uint16_t *)(void *)((char *)g->c_operand + r * bytes) + column + j, v_load(sums + j));
+#else
+    (void)g, (void)rows, (void)column, (void)n, (void)sums;
+#endif
+}
+
 /* The reverse, of sums that waited in c. */
 static void read_rows(const al_gemm *g, range rows, size_t column, size_t n, float *sums)
 {
@@ -240,7 +254,8 @@ static void multiply_slice(const work *w, range steps, const char *b, const char
     const size_t count = steps.end - steps.begin, a_row = operand_row(g->k);
     const size_t lines = count ? (next_bytes / LINE + v->bands * count - 1) / (v->bands * count) : 0;
     const bool last = steps.end == w->chunk.end, done = steps.end == w->steps;
-    const bool direct = w->columns == NR && g->c_row_stride == NR && !g->residual; /* c looks like sums */
+    const bool direct =
+        w->columns == NR && g->c_row_stride == NR && !g->residual && !g->c_operand; /* c is as sums are */
     _Alignas(64) float ready[BAND_ROWS * NR];
     for (size_t i = 0; i < v->bands; i++, next += count * lines * LINE) {
         const range band = band_of(v, w->rows, i);
@@ -259,7 +274,9 @@ static void multiply_slice(const work *w, range steps, const char *b, const char
             complete(g, band.begin, rows, w->column, TILE_VECTORS, to, NR);
             activate(g->act, rows * NR, to);
         }
-        if (last && !direct)
+        if (last && g->c_operand)
+            write_operand(g, band, w->column, w->columns, to);
+        else if (last && !direct)
             write_rows(g, band, w->column, w->columns, to, done ? g->residual : NULL);
     }
 }
@@ -321,7 +338,7 @@ static void gemm(const al_gemm *g, size_t row_begin, size_t row_end, size_t pane
             configure(configured = v.tile_rows);
         const size_t slice = slice_steps(steps);
         size_t chunk = CHUNK_BYTES / ((rows.end - rows.begin) * PARTS * TILE_BYTES) / slice * slice;
-        chunk = chunk < slice ? slice : chunk;
+        chunk = g->c_operand ? steps : chunk < slice ? slice : chunk; /* sums cannot wait in an operand */
         for (size_t k = 0; k == 0 || k < steps; k += chunk)
             for (size_t panel = panel_begin; panel < panel_end; panel++)
                 multiply_panel(g, &v, rows, (range){k, smaller(k + chunk, steps)}, panel);
@@ -337,5 +354,6 @@ const al_product PRODUCT = {
     .operand_row = operand_row,
     .prepare = prepare,
     .pays = PAYS,
+    .chains = CHAINS,
     .gemm = gemm,
 };

@@ -44,7 +44,8 @@ typedef struct al_gemm {
     align_activation act;  /* ALIGN_ACT_LINEAR: none */
     const float *residual; /* row-major, added after act; NULL: none. */
     size_t residual_stride;
-    float *c; /* [m, n]; overlaps nothing else */
+    void *c_operand; /* if not NULL, c is written here instead, as rows of an operand: see al_product.chains */
+    float *c;        /* [m, n]; overlaps nothing else */
     size_t c_row_stride, c_panel;
     bool c_padded; /* c has room for whole panels: the padding columns of the last one are written too */
 } al_gemm;
@@ -79,6 +80,10 @@ typedef struct al_product {
     /* Whether m rows by n columns of weights are worth preparing; if not, kernels->gemm is to take them, of which the
      * weights are packed too. NULL: always. */
     bool (*pays)(size_t m, size_t n, size_t k);
+
+    /* Whether gemm can write c as [m] rows of operand_row(n) bytes that prepare would make of it, without a residual
+     * and for n a multiple of k_multiple: then c need not exist. */
+    bool chains;
 
     /* Rows [row_begin, row_end) of panels [panel_begin, panel_end) of c. The order in which an element is summed over k
      * does not depend on the ranges. */

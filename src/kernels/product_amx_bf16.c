@@ -4,6 +4,7 @@
 #if defined(AL_AMX)
 #include "kernels/simd_avx512.h"
 
+#define CHAINS         true
 #define PRODUCT        al_product_amx_bf16
 #define NAME           "bf16 by tdpbf16ps"
 #define ELEMENT        AL_BF16

@@ -13,6 +13,7 @@
 #if defined(AL_AMX)
 #include "kernels/simd_avx512.h"
 
+#define CHAINS     false
 #define PRODUCT    al_product_amx_f32
 #define NAME       "f32 by tdpbf16ps, in three parts"
 #define ELEMENT    AL_F32

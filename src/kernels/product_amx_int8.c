@@ -4,6 +4,7 @@
 #if defined(AL_AMX)
 #include "kernels/simd_avx512.h"
 
+#define CHAINS         false
 #define PRODUCT        al_product_amx_int8
 #define NAME           "int8 by tdpbusd"
 #define ELEMENT        AL_S8

@@ -67,8 +67,8 @@ static void normalise_scores(const al_kernels *k, const al_attention_input *in, 
 static one_text find_text(const al_attention *at, const al_attention_input *in, size_t text, size_t head)
 {
     const size_t d = at->head_size, width = at->heads * d;
-    const size_t begin = in->offsets ? in->offsets[text] : text * in->tokens;
-    const size_t tokens = in->offsets ? in->offsets[text + 1] - begin : in->tokens;
+    const size_t begin = in->offsets ? in->offsets[text] - in->offsets[0] : text * in->tokens;
+    const size_t tokens = in->offsets ? in->offsets[text + 1] - in->offsets[text] : in->tokens;
     const float *q = in->qkv + begin * 3 * width + head * d;
     return (one_text){.text = text,
                       .tokens = tokens,

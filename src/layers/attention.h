@@ -26,7 +26,8 @@ typedef struct al_attention {
 typedef struct al_attention_input {
     size_t batch;
     size_t tokens;         /* S, or the longest text's */
-    const size_t *offsets; /* [B + 1]: text b is rows offsets[b] .. offsets[b + 1] - 1; NULL: S rows each */
+    const size_t *offsets; /* [B + 1]: text b is rows offsets[b] .. offsets[b + 1] - 1, counted from offsets[0]; NULL: S
+                              rows each */
     bool first_only;
     const float *qkv;       /* [rows, 3*A*d]: q of every head, then k, then v */
     const float *mask;      /* added to the scores: [B, mask_rows, S]; NULL: nothing, as it must be with offsets */

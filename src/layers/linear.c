@@ -243,3 +243,53 @@ void al_linear_forward_gated(const al_run *run, const al_linear *l, size_t rows,
     count_product(run, l, rows, y.residual);
     forward_prepared(run, l, x, &gates, &g);
 }
+
+/* ---- two layers ---- */
+
+/* Rows of a block: what is between two layers should stay in a cache, but each block reads all weights. */
+#define PAIR_ROWS ((size_t)512)
+
+/* Block by block of rows, through both layers. */
+static void chain(const al_run *run, const al_linear_pair *pair, size_t rows, al_matrix x, al_linear_output y)
+{
+    const al_linear *first = pair->first, *second = pair->second;
+    const size_t block = rows < PAIR_ROWS ? rows : PAIR_ROWS, mark = al_arena_mark(run->arena);
+    char *operand = al_arena_take(run->arena, block, al_linear_operand_row(first));
+    char *between = al_arena_take(run->arena, block, al_linear_operand_row(second));
+    for (size_t row = 0; row < rows && !run->dry; row += block) {
+        const size_t n = rows - row < block ? rows - row : block;
+        al_linear_output part = y;
+        part.data += row * y.row_stride;
+        part.residual = y.residual ? y.residual + row * second->out : NULL;
+        al_gemm g = gemm_of(first, n, rows_from(x, row), pair->act, (al_linear_output){0});
+        g.operand = operand;
+        g.c_operand = between;
+        al_profile_step(run, pair->first_step);
+        count_product(run, first, n, NULL);
+        al_linear_prepare(run, first, n, rows_from(x, row), NULL, operand);
+        multiply(run, &g, (gemm_job){.run = al_linear_kernel(run, first, true)});
+        g = gemm_of(second, n, (al_matrix){0}, ALIGN_ACT_LINEAR, part);
+        g.operand = between;
+        al_profile_step(run, pair->second_step);
+        count_product(run, second, n, part.residual);
+        multiply(run, &g, (gemm_job){.run = al_linear_kernel(run, second, true)});
+    }
+    al_arena_release(run->arena, mark);
+}
+
+void al_linear_forward_pair(const al_run *run, const al_linear_pair *pair, size_t rows, al_matrix x, al_linear_output y)
+{
+    const al_linear *first = pair->first, *second = pair->second;
+    const al_product *product = first->weight.product;
+    if (product->chains && second->weight.product == product && first->out % product->k_multiple == 0) {
+        chain(run, pair, rows, x, y);
+        return;
+    }
+    const size_t mark = al_arena_mark(run->arena);
+    float *between = al_arena_floats(run->arena, rows * first->out);
+    al_profile_step(run, pair->first_step);
+    al_linear_forward(run, first, rows, x, pair->act, al_rows_out(run, between, first->out, NULL));
+    al_profile_step(run, pair->second_step);
+    al_linear_forward(run, second, rows, al_rows(run, between, first->out), ALIGN_ACT_LINEAR, y);
+    al_arena_release(run->arena, mark);
+}

@@ -7,6 +7,8 @@
 #include "layers/packing.h"
 #include "layers/run.h"
 
+#include <align/model.h>
+
 typedef struct al_linear {
     size_t in, out;
     al_packed weight;
@@ -51,8 +53,21 @@ al_linear_output al_panels_out(const al_run *run, float *data, size_t rows);
 void al_linear_forward(const al_run *run, const al_linear *linear, size_t rows, al_matrix x, align_activation act,
                        al_linear_output y);
 
-/* The same where every `rows_per_gate` rows of x are multiplied by gates of their own, [in] each, gate_stride floats
- * apart, on their way into the product. Only for rows that are prepared. */
+/*
+ * Two layers, of which nobody else sees what is between: y = (act(x W1^T + b1)) W2^T + b2 + residual. Where the product
+ * can, the first hands its result over as the second wants it. The steps are those of
+ * the profile.
+ */
+typedef struct al_linear_pair {
+    const al_linear *first, *second;
+    align_activation act;
+    align_step_kind first_step, second_step;
+} al_linear_pair;
+void al_linear_forward_pair(const al_run *run, const al_linear_pair *pair, size_t rows, al_matrix x,
+                            al_linear_output y);
+
+/* al_linear_forward where every `rows_per_gate` rows of x are multiplied by gates of their own, [in] each, gate_stride
+ * floats apart, on their way into the product. Only for rows that are prepared. */
 typedef struct al_gates {
     const float *data;
     size_t rows_per_gate, gate_stride;

@@ -181,14 +181,57 @@ static void first_rows(const al_run *run, const al_text_tower *t, const al_atten
         memcpy(out + b * h, x + (in->offsets ? in->offsets[b] : b * in->tokens) * h, h * sizeof *out);
 }
 
+static size_t first_row(const al_attention_input *in, size_t text)
+{
+    return in->offsets ? in->offsets[text] : text * in->tokens;
+}
+
+/* Texts [begin, end) of all: what they read and write. */
+static al_attention_input some_texts(const al_attention_input *all, const al_attention *at, size_t begin, size_t end)
+{
+    const size_t row = all->first_only ? begin : first_row(all, begin);
+    al_attention_input some = *all;
+    some.batch = end - begin;
+    some.offsets = all->offsets ? all->offsets + begin : NULL;
+    some.mask = all->mask ? all->mask + begin * all->mask_rows * all->tokens : NULL;
+    some.probabilities = all->probabilities ? all->probabilities + begin * at->heads * all->tokens * all->tokens : NULL;
+    some.context = all->context + row * at->heads * at->head_size;
+    return some;
+}
+
+/* Rows whose queries, keys and values exist at a time, if no text has more: they should stay in a cache until attention
+ * has read them, but all weights are read again for each such block. */
+#define ATTEND_ROWS ((size_t)256)
+
+/* x [n, H] -> in->context: queries, keys and values of some texts at a time, and their attention. */
+static void attend_in_blocks(const al_run *run, const al_text_tower *t, const text_layer *layer,
+                             const al_attention_input *in, size_t n, const float *x)
+{
+    const size_t width = layer->attention_output.in, mark = al_arena_mark(run->arena);
+    const size_t wanted = in->tokens > ATTEND_ROWS ? in->tokens : ATTEND_ROWS, most = n < wanted ? n : wanted;
+    float *qkv = al_arena_floats(run->arena, most * 3 * width);
+    for (size_t begin = 0, end; begin < in->batch; begin = end) {
+        end = begin + 1;
+        while (!run->dry && end < in->batch && first_row(in, end + 1) - first_row(in, begin) <= most)
+            end++;
+        const size_t row = run->dry ? 0 : first_row(in, begin), rows = run->dry ? most : first_row(in, end) - row;
+        al_profile_step(run, ALIGN_STEP_QUERY_KEY_VALUE);
+        al_linear_forward(run, &layer->query_key_value, rows, al_rows(run, x + row * t->hidden_size, t->hidden_size),
+                          ALIGN_ACT_LINEAR, al_rows_out(run, qkv, 3 * width, NULL));
+        al_profile_step(run, ALIGN_STEP_ATTENTION);
+        al_attention_input some = run->dry ? *in : some_texts(in, &layer->attention, begin, end);
+        some.qkv = qkv;
+        al_attention_forward(run, &layer->attention, &some);
+    }
+    al_arena_release(run->arena, mark);
+}
+
 /* x [n, H] -> y [n, H], or [B, H] where only the first tokens ask. */
 static void attend(const al_run *run, const al_text_tower *t, const text_layer *layer, al_attention_input *in, size_t n,
                    const float *x, float *y)
 {
     const size_t width = layer->attention_output.in, out = in->first_only ? in->batch : n;
     const size_t mark = al_arena_mark(run->arena);
-    float *qkv = al_arena_floats(run->arena, n * 3 * width);
-    in->qkv = qkv;
     in->context = al_arena_floats(run->arena, out * width);
     const float *residual = x;
     if (in->first_only) {
@@ -196,11 +239,7 @@ static void attend(const al_run *run, const al_text_tower *t, const text_layer *
         first_rows(run, t, in, x, first);
         residual = first;
     }
-    al_profile_step(run, ALIGN_STEP_QUERY_KEY_VALUE);
-    al_linear_forward(run, &layer->query_key_value, n, al_rows(run, x, t->hidden_size), ALIGN_ACT_LINEAR,
-                      al_rows_out(run, qkv, 3 * width, NULL));
-    al_profile_step(run, ALIGN_STEP_ATTENTION);
-    al_attention_forward(run, &layer->attention, in);
+    attend_in_blocks(run, t, layer, in, n, x);
     al_profile_step(run, ALIGN_STEP_ATTENTION_OUTPUT);
     al_linear_forward(run, &layer->attention_output, out, al_rows(run, in->context, width), ALIGN_ACT_LINEAR,
                       al_rows_out(run, y, t->hidden_size, residual));
@@ -212,17 +251,11 @@ static void attend(const al_run *run, const al_text_tower *t, const text_layer *
 static void feed_forward(const al_run *run, const al_text_tower *t, const text_layer *layer, size_t n, const float *x,
                          float *y)
 {
-    const size_t width = layer->intermediate.out, mark = al_arena_mark(run->arena);
-    float *intermediate = al_arena_floats(run->arena, n * width);
-    al_profile_step(run, ALIGN_STEP_INTERMEDIATE);
-    al_linear_forward(run, &layer->intermediate, n, al_rows(run, x, t->hidden_size), t->act,
-                      al_rows_out(run, intermediate, width, NULL));
-    al_profile_step(run, ALIGN_STEP_OUTPUT);
-    al_linear_forward(run, &layer->output, n, al_rows(run, intermediate, width), ALIGN_ACT_LINEAR,
-                      al_rows_out(run, y, t->hidden_size, x));
+    const al_linear_pair dense = {&layer->intermediate, &layer->output, t->act, ALIGN_STEP_INTERMEDIATE,
+                                  ALIGN_STEP_OUTPUT};
+    al_linear_forward_pair(run, &dense, n, al_rows(run, x, t->hidden_size), al_rows_out(run, y, t->hidden_size, x));
     al_profile_step(run, ALIGN_STEP_NORM);
     al_layer_norm_forward(run, &layer->output_norm, n, y, y);
-    al_arena_release(run->arena, mark);
 }
 
 /* [B, H] = tanh(dense(x[:, 0])); the first token of each text stands S rows after the one before. */
