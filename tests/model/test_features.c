@@ -124,10 +124,48 @@ static void other_configs(void **state)
     }
 }
 
+/* So many texts that they attend in several blocks: each must have what it has alone, padded or not. */
+static void many_texts(void **state)
+{
+    enum { TEXTS = 90 };
+    (void)state;
+    align_model *model = small_model(ALIGN_TOWER_BOTH);
+    align_context *context;
+    align_tensor features;
+    int64_t ids[TEXTS * S], mask[TEXTS * S];
+    for (size_t i = 0; i < (size_t)TEXTS * S; i++) {
+        ids[i] = (int64_t)(i * 7 % SMALL_VOCABULARY);
+        mask[i] = i % S <= i / S % S; /* of 1 to S tokens */
+    }
+    assert_int_equal(align_context_new(&context, model, NULL, NULL), ALIGN_OK);
+    for (int masked = 0; masked <= 1; masked++) {
+        align_inputs in = ALIGN_INPUTS_INIT;
+        in.input_ids = view2(ALIGN_I64, TEXTS, S, ids);
+        if (masked)
+            in.attention_mask = view2(ALIGN_I64, TEXTS, S, mask);
+        assert_int_equal(align_model_get_text_features(context, &in, &features, NULL), ALIGN_OK);
+        const size_t width = (size_t)features.shape[1];
+        float *all = malloc(TEXTS * width * sizeof *all);
+        memcpy(all, features.data, TEXTS * width * sizeof *all);
+        comparison result = {masked ? "masked" : "whole", 0, 0};
+        for (size_t t = 0; t < TEXTS; t++) {
+            in.input_ids = view2(ALIGN_I64, 1, S, ids + t * S);
+            in.attention_mask = masked ? view2(ALIGN_I64, 1, S, mask + t * S) : (align_tensor){.data = NULL};
+            assert_int_equal(align_model_get_text_features(context, &in, &features, NULL), ALIGN_OK);
+            const align_tensor one = view2(ALIGN_F32, 1, (int64_t)width, all + t * width);
+            assert_true(compare_tensors(&result, "features", &one, &features, 2e-6));
+        }
+        free(all);
+    }
+    align_context_free(context);
+    align_model_free(model);
+}
+
 int main(void)
 {
     if (strcmp(align_isa(), "none") == 0)
         return 77; /* the CPU lacks what ALIGN_ISA asks for */
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_mask), cmocka_unit_test(other_configs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_mask), cmocka_unit_test(other_configs),
+                                       cmocka_unit_test(many_texts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
