@@ -46,8 +46,8 @@ typedef struct align_load_options {
 /*
  * X.from_pretrained(folder): config.json and the weights beside it, in any form align_tensors_open_pretrained knows.
  * Old key spellings (gamma, beta, a leading "align.") are understood. Tensors of f32, f16 or bf16 are computed with in
- * options->precision and kept as they are; F64 becomes F32. Missing tensors are initialised, unexpected ones ignored: see
- * align_model_report. A tower alone finds its weights in a full checkpoint too (the reference leaves it at random
+ * options->precision and kept as they are; F64 becomes F32. Missing tensors are initialised, unexpected ones ignored:
+ * see align_model_report. A tower alone finds its weights in a full checkpoint too (the reference leaves it at random
  * values); the other tower's are then not called unexpected.
  * Where no variant is asked for and the folder has a model.align, that is used: see align_model_save_packed.
  * Errors: those of the config and the checkpoint; MISMATCH naming every tensor whose shape differs; UNSUPPORTED for a
