@@ -65,12 +65,18 @@ static inline void split(vf x, vf part[PARTS])
     part[2] = v_sub(rest, part[1]);
 }
 
+/* What whole steps take; the last one may be a part of a step, and zeros. */
+static inline size_t filled_bytes(size_t k)
+{
+    return k / K_STEP * PARTS * 64;
+}
+
 static size_t operand_row(size_t k)
 {
     return odd_lines((k + K_STEP - 1) / K_STEP * PARTS * 64);
 }
 
-static inline __attribute__((always_inline)) void split_stretch(const float *x, const float *gates, const size_t n,
+static inline __attribute__((always_inline)) void write_stretch(const float *x, const float *gates, const size_t n,
                                                                 size_t k, char *row)
 {
     UNROLL
@@ -86,24 +92,7 @@ static inline __attribute__((always_inline)) void split_stretch(const float *x, 
         }
 }
 
-static void prepare(const al_operand *o, size_t row_begin, size_t row_end)
-{
-    const size_t bytes = operand_row(o->k), filled = o->k / K_STEP * PARTS * 64;
-    for (size_t begin = row_begin, end; begin < row_end; begin = end) {
-        end = begin + rows_together(o, row_end - begin);
-        for (size_t row = begin; row < end; row++)
-            memset((char *)o->rows + row * bytes + filled, 0, bytes - filled);
-        for (size_t k = 0; k < o->k; k += NR)
-            for (size_t row = begin; row < end; row++) {
-                const float *x = stretch(o, row, k), *gates = o->gates ? o->gates + k : NULL;
-                char *to = (char *)o->rows + row * bytes;
-                if (o->k - k >= NR)
-                    split_stretch(x, gates, NR, k, to);
-                else
-                    split_stretch(x, gates, o->k - k, k, to);
-            }
-    }
-}
+#include "kernels/stretches.inc.h"
 
 static inline size_t panel_bytes(size_t k)
 {
