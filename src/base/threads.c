@@ -174,6 +174,10 @@ void al_threads_run(al_threads *t, size_t n, size_t grain, al_work work, void *u
 {
     if (n == 0)
         return;
+    if (grain == 0)
+        grain = n / (AL_THREADS_CHUNKS * (size_t)al_threads_count(t));
+    if (grain == 0)
+        grain = 1;
     if (!t || t->count == 1 || n <= grain) {
         for (size_t begin = 0; begin < n; begin += grain)
             work(user, begin, n - begin < grain ? n : begin + grain, 0);

@@ -21,6 +21,8 @@ int al_threads_count(const al_threads *threads); /* NULL, here and below: the ca
 /* Work on items [begin, end); thread is 0 .. count-1, for scratch memory of its own. */
 typedef void (*al_work)(void *user, size_t begin, size_t end, int thread);
 
-/* Runs work over [0, n) in chunks of at most grain items and returns when all is done. */
+/* Runs work over [0, n) in chunks of at most grain items and returns when all is done. grain 0: some chunks for each
+ * thread, for work that wants neighbours. */
+#define AL_THREADS_CHUNKS 4
 void al_threads_run(al_threads *threads, size_t n, size_t grain, al_work work, void *user);
 #endif

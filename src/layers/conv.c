@@ -171,20 +171,27 @@ static size_t clamp(ptrdiff_t v, size_t most)
     return v < 0 ? 0 : (size_t)v < most ? (size_t)v : most;
 }
 
-/* The depthwise convolution of panel p of picture b, but for what it reads. */
-static al_depthwise depthwise_of(const expand_job *job, size_t p, size_t b, float *sums)
+/* The depthwise convolution of a part of panel p of picture b, its sums empty. It reads whole pictures at `in`. */
+static al_depthwise depthwise_of(const expand_job *job, size_t p, size_t b, size_t part, const float *in,
+                                 size_t in_pixel)
 {
     const al_depthwise_conv *conv = job->conv;
     const al_kernels *k = job->run->kernels;
     const size_t nr = k->nr, left = conv->channels - p * nr;
+    float *sums = job->sums + ((part * job->batch + b) * job->panels + p) * nr;
+    memset(sums, 0, nr * sizeof *sums);
     return (al_depthwise){.channels = left < nr ? (left + k->vl - 1) / k->vl * k->vl : nr,
+                          .in_pixel = in_pixel,
+                          .in_rows = job->rows,
                           .in_columns = job->columns,
                           .out_rows = job->out_rows,
                           .out_columns = job->out_columns,
                           .kernel = conv->kernel,
                           .stride = conv->stride,
+                          .top = conv->before,
                           .left = conv->before,
                           .act = job->act,
+                          .in = in,
                           .weight = conv->weight + p * conv->kernel * conv->kernel * nr,
                           .bias = conv->bias + p * nr,
                           .out = job->y + (p * job->batch + b) * job->out_rows * job->out_columns * nr,
@@ -198,8 +205,6 @@ static void filter_expanded(const expand_job *job, size_t p, size_t b, size_t be
     const al_depthwise_conv *conv = job->conv;
     const size_t row = job->columns * job->run->kernels->nr;
     size_t first = 0, held = 0; /* the window holds input rows first .. held - 1 */
-    d.in = window;
-    d.in_pixel = job->run->kernels->nr;
     for (size_t y = begin, next; y < end; y = next) {
         next = end - y < job->band ? end : y + job->band;
         const size_t from = clamp((ptrdiff_t)(y * conv->stride) - conv->before, job->rows);
@@ -228,13 +233,7 @@ static void filter_together(const expand_job *job, size_t p, size_t begin, size_
     fill_rows(job, p, begin * job->rows, end * job->rows, window);
     al_profile_lap(job->run, thread, ALIGN_STEP_EXPAND);
     for (size_t b = begin; b < end; b++, window += job->rows * job->columns * nr) {
-        float *sums = job->sums + (b * job->panels + p) * nr;
-        al_depthwise d = depthwise_of(job, p, b, sums);
-        memset(sums, 0, nr * sizeof *sums);
-        d.in = window;
-        d.in_pixel = nr;
-        d.in_rows = job->rows;
-        d.top = job->conv->before;
+        const al_depthwise d = depthwise_of(job, p, b, 0, window, nr);
         job->run->kernels->depthwise(&d, 0, job->out_rows);
     }
     al_profile_lap(job->run, thread, ALIGN_STEP_DEPTHWISE);
@@ -246,17 +245,12 @@ static void filter_part(const expand_job *job, size_t p, size_t b, size_t part, 
     const al_kernels *k = job->run->kernels;
     const size_t begin = part * job->part, left = job->out_rows - begin;
     const size_t end = begin + (left < job->part ? left : job->part), channels = job->conv->channels;
-    float *sums = job->sums + ((part * job->batch + b) * job->panels + p) * k->nr;
-    al_depthwise d = depthwise_of(job, p, b, sums);
-    memset(sums, 0, k->nr * sizeof *sums);
     if (!in_place(job, p)) {
-        filter_expanded(job, p, b, begin, end, d, window, thread);
+        filter_expanded(job, p, b, begin, end, depthwise_of(job, p, b, part, window, k->nr), window, thread);
         return;
     }
-    d.in = job->x + b * job->rows * job->columns * channels + p * k->nr;
-    d.in_pixel = channels;
-    d.in_rows = job->rows;
-    d.top = job->conv->before;
+    const float *picture = job->x + b * job->rows * job->columns * channels + p * k->nr;
+    const al_depthwise d = depthwise_of(job, p, b, part, picture, channels);
     k->depthwise(&d, begin, end);
     al_profile_lap(job->run, thread, ALIGN_STEP_DEPTHWISE);
 }
@@ -334,9 +328,7 @@ void al_expand_depthwise_forward(const al_run *run, const al_linear *expand, con
         begin_depthwise(&job);
         al_profile_laps_begin(run);
         /* a thread takes neighbours, since it fetches the weights of the panel after the one it works on */
-        const size_t items = job.panels * groups_of(&job) * job.parts;
-        const size_t grain = items / (4 * (size_t)al_threads_count(run->threads));
-        al_threads_run(run->threads, items, grain ? grain : 1, expand_work, &job);
+        al_threads_run(run->threads, job.panels * groups_of(&job) * job.parts, 0, expand_work, &job);
         al_profile_laps_end(run);
         memcpy(means, job.sums, width * sizeof *means);
         for (size_t part = 1; part < job.parts; part++)

@@ -42,17 +42,12 @@ al_matrix al_rows(const al_run *run, const float *data, size_t columns)
 
 al_linear_output al_rows_out(const al_run *run, float *data, size_t columns, const float *residual)
 {
-    return (al_linear_output){data, columns, run->kernels->nr, false, residual};
+    return (al_linear_output){data, columns, run->kernels->nr, residual};
 }
 
 al_matrix al_panels(const al_run *run, const float *data, size_t rows)
 {
     return (al_matrix){data, run->kernels->nr, rows * run->kernels->nr};
-}
-
-al_linear_output al_panels_out(const al_run *run, float *data, size_t rows)
-{
-    return (al_linear_output){data, run->kernels->nr, rows * run->kernels->nr, true, NULL};
 }
 
 /* ---- operands ---- */
@@ -129,28 +124,25 @@ static void gemm_work(void *user, size_t begin, size_t end, int thread)
     }
 }
 
-#define ITEMS_OF_THREAD 4
-#define LEAST_ROWS      32
+#define LEAST_ROWS 32
 
 /* All rows and panels of g, divided among the threads. */
-static void multiply(const al_run *run, const al_gemm *g, gemm_job job)
+static void multiply(const al_run *run, const al_gemm *g, al_gemm_function *kernel)
 {
     const al_kernels *k = run->kernels;
     const size_t threads = (size_t)al_threads_count(run->threads);
-    job.gemm = g;
-    job.panels = (g->n + k->nr - 1) / k->nr;
+    const size_t panels = (g->n + k->nr - 1) / k->nr;
     if (threads == 1) {
-        job.run(g, 0, g->m, 0, job.panels);
+        kernel(g, 0, g->m, 0, panels);
         return;
     }
     /* Some items for each thread, of as many rows as that allows: whatever is made of a panel of weights is made for
      * each. A thread takes neighbours, since it fetches the panel after the one it works on. */
-    const size_t wanted = ITEMS_OF_THREAD * threads, most = (g->m + LEAST_ROWS - 1) / LEAST_ROWS;
-    size_t chunks = (wanted + job.panels - 1) / job.panels;
+    const size_t wanted = AL_THREADS_CHUNKS * threads, most = (g->m + LEAST_ROWS - 1) / LEAST_ROWS;
+    size_t chunks = (wanted + panels - 1) / panels;
     chunks = chunks < most ? chunks : most;
-    job.row_chunk = (g->m + chunks - 1) / chunks;
-    const size_t items = (g->m + job.row_chunk - 1) / job.row_chunk * job.panels, grain = items / wanted;
-    al_threads_run(run->threads, items, grain ? grain : 1, gemm_work, &job);
+    gemm_job job = {g, kernel, (g->m + chunks - 1) / chunks, panels};
+    al_threads_run(run->threads, (g->m + job.row_chunk - 1) / job.row_chunk * panels, 0, gemm_work, &job);
 }
 
 /* Bytes of prepared rows at a time, so that they are still in L2 when the last panel reads them. */
@@ -196,7 +188,7 @@ static void forward_prepared(const al_run *run, const al_linear *l, al_matrix x,
         part.c += row * g->c_row_stride;
         part.residual = g->residual ? g->residual + row * g->residual_stride : NULL;
         prepare_rows(run, l, row, row + part.m, x, gates, operand);
-        multiply(run, &part, (gemm_job){.run = al_linear_kernel(run, l, true)});
+        multiply(run, &part, al_linear_kernel(run, l, true));
     }
     al_arena_release(run->arena, mark);
 }
@@ -212,7 +204,6 @@ static al_gemm gemm_of(const al_linear *l, size_t rows, al_matrix x, align_activ
     g.c = y.data;
     g.c_row_stride = y.row_stride;
     g.c_panel = y.panel;
-    g.c_padded = y.padded;
     return g;
 }
 
@@ -233,7 +224,7 @@ void al_linear_forward(const al_run *run, const al_linear *l, size_t rows, al_ma
     if (al_linear_prepares(l, rows))
         forward_prepared(run, l, x, NULL, &g);
     else if (!run->dry)
-        multiply(run, &g, (gemm_job){.run = al_linear_kernel(run, l, false)});
+        multiply(run, &g, al_linear_kernel(run, l, false));
 }
 
 void al_linear_forward_gated(const al_run *run, const al_linear *l, size_t rows, al_matrix x, al_gates gates,
@@ -267,12 +258,12 @@ static void chain(const al_run *run, const al_linear_pair *pair, size_t rows, al
         al_profile_step(run, pair->first_step);
         count_product(run, first, n, NULL);
         al_linear_prepare(run, first, n, rows_from(x, row), NULL, operand);
-        multiply(run, &g, (gemm_job){.run = al_linear_kernel(run, first, true)});
+        multiply(run, &g, al_linear_kernel(run, first, true));
         g = gemm_of(second, n, (al_matrix){0}, ALIGN_ACT_LINEAR, part);
         g.operand = between;
         al_profile_step(run, pair->second_step);
         count_product(run, second, n, part.residual);
-        multiply(run, &g, (gemm_job){.run = al_linear_kernel(run, second, true)});
+        multiply(run, &g, al_linear_kernel(run, second, true));
     }
     al_arena_release(run->arena, mark);
 }

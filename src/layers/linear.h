@@ -37,7 +37,6 @@ typedef struct al_linear_output {
     float *data;
     size_t row_stride;
     size_t panel;          /* kernels->nr for row-major */
-    bool padded;           /* whole panels may be written */
     const float *residual; /* row-major [rows, out], or NULL */
 } al_linear_output;
 
@@ -45,9 +44,8 @@ typedef struct al_linear_output {
 al_matrix al_rows(const al_run *run, const float *data, size_t columns);
 al_linear_output al_rows_out(const al_run *run, float *data, size_t columns, const float *residual);
 
-/* A matrix of `rows` rows in panels (kernels.h), as input and as output. */
+/* A matrix of `rows` rows in panels (kernels.h), as input. */
 al_matrix al_panels(const al_run *run, const float *data, size_t rows);
-al_linear_output al_panels_out(const al_run *run, float *data, size_t rows);
 
 /* x [rows, in] -> y [rows, out] = act(x W^T + b) + residual. */
 void al_linear_forward(const al_run *run, const al_linear *linear, size_t rows, al_matrix x, align_activation act,
@@ -55,8 +53,7 @@ void al_linear_forward(const al_run *run, const al_linear *linear, size_t rows, 
 
 /*
  * Two layers, of which nobody else sees what is between: y = (act(x W1^T + b1)) W2^T + b2 + residual. Where the product
- * can, the first hands its result over as the second wants it. The steps are those of
- * the profile.
+ * can, the first hands its result over as the second wants it. The steps are those of the profile.
  */
 typedef struct al_linear_pair {
     const al_linear *first, *second;
