@@ -52,6 +52,7 @@ layers kernels base
 checkpoint base
 processor kernels checkpoint base
 model layers checkpoint kernels base
+train model processor layers checkpoint kernels base
 TABLE
 }
 

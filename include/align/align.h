@@ -9,12 +9,14 @@
  *   config.h     AlignConfig, AlignTextConfig, AlignVisionConfig
  *   processor.h  AlignProcessor: texts to ids, pictures to pixel_values
  *   model.h      AlignModel: embeddings, logits
+ *   train.h      training: pairs, the recipe, runs that survive
  */
 #include <align/config.h>
 #include <align/error.h>
 #include <align/model.h>
 #include <align/processor.h>
 #include <align/tensor.h>
+#include <align/train.h>
 
 #define ALIGN_VERSION_MAJOR 0
 #define ALIGN_VERSION_MINOR 1
