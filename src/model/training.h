@@ -1,0 +1,39 @@
+#ifndef AL_TRAINING_H
+#define AL_TRAINING_H
+/*
+ * training.h: what a tower's training pass is told besides its input.
+ *
+ * The gradients of a pass are added to what is there already: whoever wants those of one batch alone clears them first,
+ * and gradients accumulate over slices and batches by running passes one after the other.
+ */
+#include "model/params.h"
+
+/*
+ * The ranks that train one model together. Every rank makes the same calls in the same order. A rank that lost the
+ * others does not return from a call: whoever provides them ends the process.
+ */
+typedef struct al_collective {
+    int rank, size;
+    void *user;
+    void (*sum)(void *user, double *x, size_t n);                        /* x = the sum of all ranks' x */
+    void (*gather)(void *user, const float *mine, size_t n, float *all); /* all = [size, n], in order of rank */
+} al_collective;
+
+typedef struct al_training {
+    const align_config *config;
+    const al_model_params *weights; /* F32, row-major as in a checkpoint; num_batches_tracked I64 */
+
+    /* The same slots. One with data NULL is frozen: its gradient is not computed. Also: where gradients go is written
+     * through data, although an align_tensor promises not to. See al_tensor_floats. */
+    const al_model_params *gradients;
+
+    align_precision precision; /* of matrix products: F32 or BF16 */
+    bool dropout;              /* dropout, attention dropout and drop connect with the config's rates */
+    uint64_t key;              /* of the random numbers of this step and slice; each place mixes in its own number */
+    bool batch_statistics;  /* batch norm by the batch; or else by the running statistics, which are constants then */
+    bool update_statistics; /* move the running statistics; off where a forward pass is repeated */
+    size_t keep;            /* bytes of activations a tower may keep for its backward pass; those of layers beyond it
+                             * are computed again */
+    const al_collective *sync; /* batch statistics are those of all ranks' pictures; NULL: of one's own */
+} al_training;
+#endif
