@@ -7,11 +7,13 @@
  *   error.h      status codes and messages
  *   tensor.h     named tensors; safetensors and PyTorch files
  *   config.h     AlignConfig, AlignTextConfig, AlignVisionConfig
+ *   dataset.h    pictures with their texts, from files of many kinds
  *   processor.h  AlignProcessor: texts to ids, pictures to pixel_values
  *   model.h      AlignModel: embeddings, logits
  *   train.h      training: pairs, the recipe, runs that survive
  */
 #include <align/config.h>
+#include <align/dataset.h>
 #include <align/error.h>
 #include <align/model.h>
 #include <align/processor.h>

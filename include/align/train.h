@@ -13,6 +13,7 @@
  * validate with were given, and `checkpoint-STEP` folders from which the run can go on as if it had never stopped: to
  * the same bits, on any number of threads.
  */
+#include <align/dataset.h>
 #include <align/error.h>
 #include <align/model.h>
 #include <align/processor.h>
@@ -22,11 +23,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* ---- data ---- */
-
-/* Pairs of pictures and texts. */
-typedef struct align_dataset align_dataset;
 
 /* ---- how to learn ---- */
 

@@ -1,0 +1,26 @@
+#ifndef AL_RANDOM_H
+#define AL_RANDOM_H
+/*
+ * random.h: random numbers without a state. Number `index` of stream `key` is a function of the two, so that any thread
+ * may ask for any of them in any order, and a run that stopped goes on where it was.
+ *
+ *     key = al_random_key(al_random_key(seed, epoch), pair);
+ *     x = al_random_unit(key, 0), y = al_random_unit(key, 1), ...
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+/* The key of one of many streams under a key. */
+uint64_t al_random_key(uint64_t key, uint64_t site);
+
+/* 64 random bits. */
+uint64_t al_random_bits(uint64_t key, uint64_t index);
+
+/* In [0, 1), a multiple of 2^-53. */
+double al_random_unit(uint64_t key, uint64_t index);
+
+/*
+ * Where item i of [0, n) stands after a shuffle: a permutation of [0, n) for every key, without a table of it.
+ */
+size_t al_random_shuffled(uint64_t key, size_t n, size_t i);
+#endif
