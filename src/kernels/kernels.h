@@ -110,6 +110,26 @@ typedef struct al_depthwise {
     float *sums;         /* [nr]: the rows computed are added to it; NULL: not wanted */
 } al_depthwise;
 
+/*
+ * What a step of Adam is made of, for one tensor. With g the gradient times scale, per weight:
+ *     m = m + new1 (g - m),  v = old2 v + new2 g g                     the moments
+ *     r = correct m / (root sqrt(v) + epsilon)                         Adam's direction
+ *     w = keep w - rate r                                              the step; keep < 1 is decoupled weight decay
+ *     average = average + new_average (w - average)                    the moving average, where there is one
+ */
+typedef struct al_adam {
+    float scale, new1, old2, new2;
+    float correct, root, epsilon; /* 1 / (1 - beta1^t), 1 / sqrt(1 - beta2^t) */
+    float decay;                  /* weight decay, for the norms of LAMB alone */
+    float keep, rate, new_average;
+} al_adam;
+
+/* The arrays of one tensor, or of a stretch of it; average NULL: none. */
+typedef struct al_adam_arrays {
+    const float *gradient;
+    float *first, *second, *weight, *average;
+} al_adam_arrays;
+
 #define AL_PEAK_LANES 512
 
 typedef struct al_kernels {
@@ -149,6 +169,12 @@ typedef struct al_kernels {
     /* sum[c] = sum over rows of x[row, c], max[c] = the largest; n columns, rows row_stride apart, rows >= 1 */
     void (*column_sum)(size_t rows, size_t n, size_t row_stride, const float *x, float *sum);
     void (*column_max)(size_t rows, size_t n, size_t row_stride, const float *x, float *max);
+
+    /* A step of Adam for n weights; the same in two parts: the moments, and the step by moments that are there. Between
+     * the two LAMB wants norms: the first part adds up the squares of w, and of r + decay w. */
+    void (*adam)(const al_adam *a, size_t n, const al_adam_arrays *x);
+    void (*adam_moments)(const al_adam *a, size_t n, const al_adam_arrays *x, double squares[2]);
+    void (*adam_step)(const al_adam *a, size_t n, const al_adam_arrays *x);
 
     const al_pixel_kernels *pixels;
 

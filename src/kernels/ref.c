@@ -335,6 +335,44 @@ static void column_max(size_t rows, size_t n, size_t row_stride, const float *x,
         }
 }
 
+static void adam_moments_of(const al_adam *a, const al_adam_arrays *x, size_t i)
+{
+    const float g = a->scale * x->gradient[i];
+    x->first[i] += a->new1 * (g - x->first[i]);
+    x->second[i] = a->old2 * x->second[i] + a->new2 * g * g;
+}
+
+static float adam_direction(const al_adam *a, const al_adam_arrays *x, size_t i)
+{
+    return a->correct * x->first[i] / (a->root * sqrtf(x->second[i]) + a->epsilon);
+}
+
+static void adam_moments(const al_adam *a, size_t n, const al_adam_arrays *x, double squares[2])
+{
+    for (size_t i = 0; i < n; i++) {
+        adam_moments_of(a, x, i);
+        const double w = (double)x->weight[i], r = (double)adam_direction(a, x, i) + (double)a->decay * w;
+        squares[0] += w * w;
+        squares[1] += r * r;
+    }
+}
+
+static void adam_step(const al_adam *a, size_t n, const al_adam_arrays *x)
+{
+    for (size_t i = 0; i < n; i++) {
+        x->weight[i] = a->keep * x->weight[i] - a->rate * adam_direction(a, x, i);
+        if (x->average)
+            x->average[i] += a->new_average * (x->weight[i] - x->average[i]);
+    }
+}
+
+static void adam(const al_adam *a, size_t n, const al_adam_arrays *x)
+{
+    for (size_t i = 0; i < n; i++)
+        adam_moments_of(a, x, i);
+    adam_step(a, n, x);
+}
+
 static void peak(size_t n, float a, float b, float *x)
 {
     for (size_t round = 0; round < n; round++)
@@ -389,6 +427,9 @@ const al_kernels al_kernels_ref = {
     .layer_norm = layer_norm,
     .column_sum = column_sum,
     .column_max = column_max,
+    .adam = adam,
+    .adam_moments = adam_moments,
+    .adam_step = adam_step,
     .pixels = &al_pixel_kernels_ref,
     .peak = peak,
     .peak_lanes = NR,

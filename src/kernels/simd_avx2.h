@@ -45,6 +45,10 @@ static inline vf v_div(vf a, vf b)
 {
     return _mm256_div_ps(a, b);
 }
+static inline vf v_sqrt(vf a)
+{
+    return _mm256_sqrt_ps(a);
+}
 static inline vf v_fma(vf a, vf b, vf c)
 {
     return _mm256_fmadd_ps(a, b, c);

@@ -47,6 +47,10 @@ static inline vf v_div(vf a, vf b)
 {
     return vdivq_f32(a, b);
 }
+static inline vf v_sqrt(vf a)
+{
+    return vsqrtq_f32(a);
+}
 static inline vf v_fma(vf a, vf b, vf c)
 {
     return vfmaq_f32(c, a, b);

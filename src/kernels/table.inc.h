@@ -29,6 +29,8 @@ static const al_product f32_product = {
 #include "kernels/peak.inc.h"
 #include "kernels/pixels.inc.h"
 #include "kernels/tail.inc.h"
+
+#include "kernels/adam.inc.h"
 #include "kernels/vector.inc.h"
 
 /* A table called name: everything above with the products that its CPUs are best at, whose tiles have `rows` rows. */
@@ -50,6 +52,9 @@ static const al_product f32_product = {
         .layer_norm = layer_norm,                                                                                \
         .column_sum = column_sum,                                                                                \
         .column_max = column_max,                                                                                \
+        .adam = adam,                                                                                            \
+        .adam_moments = adam_moments,                                                                            \
+        .adam_step = adam_step,                                                                                  \
         .pixels = &pixel_kernels,                                                                                \
         .peak = peak,                                                                                            \
         .peak_lanes = PEAK_VECTORS * VL,                                                                         \
