@@ -150,6 +150,10 @@ typedef struct al_kernels {
     /* x[i] = act(x[i]) */
     void (*activate)(align_activation act, size_t n, float *x);
 
+    /* dx[i] = dy[i] act'(x[i]), where x is what act was taken of; dx may be dy. In a corner of act the slope is that of
+     * the reference. */
+    void (*activate_backward)(align_activation act, size_t n, const float *x, const float *dy, float *dx);
+
     /* y[i] += a x[i] */
     void (*axpy)(size_t n, float a, const float *x, float *y);
 

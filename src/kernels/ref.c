@@ -88,6 +88,86 @@ static void activate(align_activation act, size_t n, float *x)
         x[i] = activation(act, x[i]);
 }
 
+/* d/dx x sigmoid(scale x) */
+static float gated_slope(float x, float scale)
+{
+    const float s = sigmoid(scale * x);
+    return s + scale * x * s * (1.0f - s);
+}
+
+static float normal_density(float x)
+{
+    return 0.39894228040143267794f * expf(-0.5f * x * x);
+}
+
+static float gelu_slope(float x)
+{
+    return 0.5f * erfcf(-x * 0.70710678118654752440f) + x * normal_density(x);
+}
+
+/* Beyond 10 it is 0 or 1, where the factors would be infinite. */
+static float gelu_tanh_slope(float x, float scale)
+{
+    x = x > 10.0f ? 10.0f : x < -10.0f ? -10.0f : x;
+    const float square = 0.044715f * x * x, s = sigmoid(2.0f * scale * x * (1.0f + square));
+    return s + 2.0f * scale * x * (1.0f + 3.0f * square) * s * (1.0f - s);
+}
+
+/* With t = w / (w + 2) = tanh(log(1 + e^x)): t + x sigmoid(x) (1 - t^2). */
+static float mish_slope(float x)
+{
+    if (x > 20.0f)
+        return 1.0f;
+    const float e = expf(x), w = e * (e + 2.0f), t = w / (w + 2.0f);
+    return t + x * sigmoid(x) * (1.0f - t * t);
+}
+
+static float slope(align_activation act, float x)
+{
+    switch (act) {
+    case ALIGN_ACT_GELU:
+        return gelu_slope(x);
+    case ALIGN_ACT_GELU_10: /* above 10 it is cut off, and never below */
+        return x > 10.0f ? 0.0f : gelu_slope(x);
+    case ALIGN_ACT_GELU_NEW:
+        return gelu_tanh_slope(x, 0.79788456080286535588f);
+    case ALIGN_ACT_GELU_FAST:
+        return gelu_tanh_slope(x, 0.7978845608f);
+    case ALIGN_ACT_QUICK_GELU:
+        return gated_slope(x, 1.702f);
+    case ALIGN_ACT_LAPLACE:
+        return normal_density((x - 0.707107f) * (float)(1.0 / 0.282095)) * (float)(1.0 / 0.282095);
+    case ALIGN_ACT_LEAKY_RELU:
+        return x > 0.0f ? 1.0f : 0.01f;
+    case ALIGN_ACT_MISH:
+        return mish_slope(x);
+    case ALIGN_ACT_RELU:
+        return x > 0.0f ? 1.0f : 0.0f;
+    case ALIGN_ACT_RELU2:
+        return 2.0f * relu(x);
+    case ALIGN_ACT_RELU6:
+        return x > 0.0f && x < 6.0f ? 1.0f : 0.0f;
+    case ALIGN_ACT_SELU:
+        return 1.05070098735548049342f * (x > 0.0f ? 1.0f : 1.67326324235437728481f * expf(x));
+    case ALIGN_ACT_SIGMOID:
+        return sigmoid(x) * sigmoid(-x);
+    case ALIGN_ACT_SILU:
+        return gated_slope(x, 1.0f);
+    case ALIGN_ACT_TANH:
+        return 1.0f - tanhf(x) * tanhf(x);
+    case ALIGN_ACT_LINEAR:
+    case ALIGN_ACT_COUNT:
+        break;
+    }
+    return 1.0f;
+}
+
+static void activate_backward(align_activation act, size_t n, const float *x, const float *dy, float *dx)
+{
+    for (size_t i = 0; i < n; i++)
+        dx[i] = dy[i] * slope(act, x[i]);
+}
+
 /* The columns of panel p of row i, from their sums. */
 static void finish(const al_gemm *g, size_t i, size_t p, float *sum)
 {
@@ -419,6 +499,7 @@ const al_kernels al_kernels_ref = {
     .gemm = gemm,
     .depthwise = depthwise,
     .activate = activate,
+    .activate_backward = activate_backward,
     .axpy = axpy,
     .dot = dot,
     .add = add,

@@ -31,6 +31,7 @@ static const al_product f32_product = {
 #include "kernels/tail.inc.h"
 
 #include "kernels/adam.inc.h"
+#include "kernels/slopes.inc.h"
 #include "kernels/vector.inc.h"
 
 /* A table called name: everything above with the products that its CPUs are best at, whose tiles have `rows` rows. */
@@ -44,6 +45,7 @@ static const al_product f32_product = {
         .gemm = gemm,                                                                                            \
         .depthwise = depthwise,                                                                                  \
         .activate = activate,                                                                                    \
+        .activate_backward = activate_backward,                                                                  \
         .axpy = axpy,                                                                                            \
         .dot = dot,                                                                                              \
         .add = add,                                                                                              \

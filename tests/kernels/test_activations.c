@@ -2,6 +2,8 @@
  * values. */
 #include "kernels_test.h"
 
+#include <string.h>
+
 static const al_kernels *kernels;
 
 static double sigmoid(double x)
@@ -132,12 +134,97 @@ static void silu_far_below(void **state)
     assert_true(isnan(low[2]));
 }
 
+/* The slope of the formula: a central difference of fourth order. */
+static double slope(align_activation act, double x)
+{
+    const double h = 1e-3;
+    const double near = formula(act, x + h) - formula(act, x - h);
+    const double far = formula(act, x + 2.0 * h) - formula(act, x - 2.0 * h);
+    return (8.0 * near - far) / (12.0 * h);
+}
+
+/* Where act has a corner near x, the difference says nothing. */
+static bool has_corner(align_activation act, double x)
+{
+    switch (act) {
+    case ALIGN_ACT_LEAKY_RELU:
+    case ALIGN_ACT_RELU:
+    case ALIGN_ACT_RELU2:
+    case ALIGN_ACT_SELU:
+        return fabs(x) < 2.1e-3;
+    case ALIGN_ACT_RELU6:
+        return fabs(x) < 2.1e-3 || fabs(x - 6.0) < 2.1e-3;
+    case ALIGN_ACT_GELU_10:
+        return fabs(x - 10.0) < 2.1e-3;
+    case ALIGN_ACT_MISH: /* cut at 20 in the reference and here: a step of 1e-8 */
+        return fabs(x - 20.0) < 2.1e-3;
+    default:
+        return false;
+    }
+}
+
+/* dy times the slope, in place and not, odd lengths at the end. */
+static void slopes(void **state)
+{
+    (void)state;
+    enum { N = 40003 };
+    float *x = malloc(N * sizeof *x), *dy = random_floats(N, 9), *dx = malloc(N * sizeof *dx);
+    for (int i = 0; i < N; i++)
+        x[i] = (float)(i - N / 2) * 2.0e-3f;
+    for (int act = 0; act < ALIGN_ACT_COUNT; act++) {
+        kernels->activate_backward((align_activation)act, N, x, dy, dx);
+        for (int i = 0; i < N; i++) {
+            if (has_corner((align_activation)act, (double)x[i]))
+                continue;
+            const double out = (double)dy[i] * slope((align_activation)act, (double)x[i]);
+            if (!(fabs((double)dx[i] - out) <= 1e-6 * fabs(out) + 1e-6))
+                fail_msg("slope %d at %.9g: %.9g, expected %.9g", act, (double)x[i], (double)dx[i], out);
+        }
+        for (size_t n = 0; n <= 35; n++) {
+            float part[35];
+            memcpy(part, dy + 7, sizeof part);
+            kernels->activate_backward((align_activation)act, n, x + 7, part, part);
+            assert_memory_equal(part, dx + 7, n * sizeof *part);
+            assert_memory_equal(part + n, dy + 7 + n, (35 - n) * sizeof *part);
+        }
+    }
+    free(x);
+    free(dy);
+    free(dx);
+}
+
+/* In a corner the reference's choice; far out the limit. */
+static void slopes_at_ends(void **state)
+{
+    (void)state;
+    const struct {
+        align_activation act;
+        float x, slope;
+    } known[] = {
+        {ALIGN_ACT_RELU, 0.0f, 0.0f},      {ALIGN_ACT_RELU2, 0.0f, 0.0f},       {ALIGN_ACT_RELU6, 0.0f, 0.0f},
+        {ALIGN_ACT_RELU6, 6.0f, 0.0f},     {ALIGN_ACT_LEAKY_RELU, 0.0f, 0.01f}, {ALIGN_ACT_SELU, 0.0f, 1.7580993f},
+        {ALIGN_ACT_GELU_10, 10.0f, 1.0f},  {ALIGN_ACT_GELU_10, 11.0f, 0.0f},    {ALIGN_ACT_SILU, 3e38f, 1.0f},
+        {ALIGN_ACT_SILU, -3e38f, 0.0f},    {ALIGN_ACT_GELU, 3e38f, 1.0f},       {ALIGN_ACT_GELU, -3e38f, 0.0f},
+        {ALIGN_ACT_GELU_NEW, 3e38f, 1.0f}, {ALIGN_ACT_GELU_NEW, -3e38f, 0.0f},  {ALIGN_ACT_QUICK_GELU, 1e38f, 1.0f},
+        {ALIGN_ACT_MISH, 3e38f, 1.0f},     {ALIGN_ACT_MISH, -3e38f, 0.0f},      {ALIGN_ACT_SIGMOID, 3e38f, 0.0f},
+        {ALIGN_ACT_SIGMOID, -3e38f, 0.0f}, {ALIGN_ACT_TANH, 3e38f, 0.0f},       {ALIGN_ACT_SELU, -3e38f, 0.0f},
+        {ALIGN_ACT_LINEAR, 3e38f, 1.0f},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const float one = 1.0f;
+        float dx;
+        kernels->activate_backward(known[i].act, 1, &known[i].x, &one, &dx);
+        assert_close(dx, known[i].slope, 1e-6, "slope", i);
+    }
+}
+
 int main(void)
 {
     kernels = al_kernels_get();
     if (!kernels)
         return SKIPPED;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(grid), cmocka_unit_test(lengths),
-                                       cmocka_unit_test(special_values), cmocka_unit_test(silu_far_below)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(grid),           cmocka_unit_test(lengths),
+                                       cmocka_unit_test(special_values), cmocka_unit_test(silu_far_below),
+                                       cmocka_unit_test(slopes),         cmocka_unit_test(slopes_at_ends)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
