@@ -137,7 +137,7 @@ static void run_text(const al_run *run, al_arena *results, request *q)
 static align_tensor vision_result(al_arena *results, const request *q, size_t i)
 {
     const al_vision_pass *pass = &q->vision_pass;
-    const al_vision_shape s = al_vision_shape_after(q->context->model->vision, i, pass->height, pass->width);
+    const al_vision_shape s = al_vision_shape_after(&q->context->model->params.vision, i, pass->height, pass->width);
     return result(results, 4,
                   (const int64_t[]){(int64_t)pass->batch, (int64_t)s.channels, (int64_t)s.rows, (int64_t)s.columns});
 }
@@ -214,7 +214,7 @@ static void features_pass(const al_run *run, al_arena *results, void *user)
     request *q = user;
     const align_model *model = q->context->model;
     if (q->vision) {
-        const al_vision_shape last = al_vision_shape_after(model->vision, al_vision_blocks(model->vision), 0, 0);
+        const al_vision_shape last = al_vision_shape_after(&model->params.vision, model->params.vision.n_blocks, 0, 0);
         q->out.image_embeds =
             result(results, 2, (const int64_t[]){(int64_t)q->vision_pass.batch, (int64_t)last.channels});
         q->vision_pass.pooler_output = al_tensor_floats(&q->out.image_embeds);
@@ -249,9 +249,9 @@ static align_status start(request *q, align_context *context, const align_inputs
         FAIL(err, ALIGN_ERROR_UNSUPPORTED, "this model has no %s tower",
              vision && !context->model->vision ? "vision" : "text");
     if (vision) /* first, as in the reference: with nothing given it is pixel_values that is missed */
-        TRY(al_check_vision_inputs(context->model, inputs, &q->vision_pass, err));
+        TRY(al_check_vision_inputs(&context->model->config, &context->model->params, inputs, &q->vision_pass, err));
     if (text)
-        TRY(al_check_text_inputs(context->model, inputs, &q->text_pass, err));
+        TRY(al_check_text_inputs(&context->model->config, &context->model->params, inputs, &q->text_pass, err));
 done:
     return status;
 }

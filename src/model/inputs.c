@@ -123,9 +123,9 @@ done:
     return status;
 }
 
-static align_status check_head_mask(const align_model *model, const align_tensor *mask, align_error *err)
+static align_status check_head_mask(const align_text_config *config, const al_text_params *params,
+                                    const align_tensor *mask, align_error *err)
 {
-    const align_text_config *config = &model->config.text_config;
     const int64_t layers = config->num_hidden_layers, heads = config->num_attention_heads;
     align_status status = check_sizes("head_mask", mask, err);
     if (status != ALIGN_OK)
@@ -133,19 +133,19 @@ static align_status check_head_mask(const align_model *model, const align_tensor
     const bool per_layer = mask->rank == 2 && mask->shape[0] >= layers && mask->shape[1] == heads;
     if (!has_shape(mask, 1, heads, 0, 0) && !per_layer)
         return wrong_shape("head_mask", mask, "[num_attention_heads] or [num_hidden_layers, num_attention_heads]", err);
-    for (size_t i = 0; i < model->params.text.n_layers; i++)
-        if (model->params.text.layers[i].heads != heads)
+    for (size_t i = 0; i < params->n_layers; i++)
+        if (params->layers[i].heads != heads)
             return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT,
                                 "head_mask: layer %zu has %" PRId64 " heads left after pruning, the mask has %" PRId64,
-                                i, model->params.text.layers[i].heads, heads);
+                                i, params->layers[i].heads, heads);
     return ALIGN_OK;
 }
 
-align_status al_check_text_inputs(const align_model *model, const align_inputs *in, al_text_pass *pass,
-                                  align_error *err)
+align_status al_check_text_inputs(const align_config *all, const al_model_params *params, const align_inputs *in,
+                                  al_text_pass *pass, align_error *err)
 {
     align_status status = ALIGN_OK;
-    const align_text_config *config = &model->config.text_config;
+    const align_text_config *config = &all->text_config;
     TRY(check_tokens(config, in, pass, err));
     const int64_t b = (int64_t)pass->batch, s = (int64_t)pass->tokens;
     const align_tensor *mask = &in->attention_mask, *types = &in->token_type_ids, *positions = &in->position_ids;
@@ -175,7 +175,7 @@ align_status al_check_text_inputs(const align_model *model, const align_inputs *
         TRY(check_indices("position_ids", positions, config->max_position_embeddings, "max_position_embeddings", err));
     }
     if (in->head_mask.data)
-        TRY(check_head_mask(model, &in->head_mask, err));
+        TRY(check_head_mask(config, &params->text, &in->head_mask, err));
     pass->input_ids = &in->input_ids;
     pass->inputs_embeds = &in->inputs_embeds;
     pass->attention_mask = mask;
@@ -186,10 +186,10 @@ done:
     return status;
 }
 
-align_status al_check_vision_inputs(const align_model *model, const align_inputs *in, al_vision_pass *pass,
-                                    align_error *err)
+align_status al_check_vision_inputs(const align_config *all, const al_model_params *params, const align_inputs *in,
+                                    al_vision_pass *pass, align_error *err)
 {
-    const align_vision_config *config = &model->config.vision_config;
+    const align_vision_config *config = &all->vision_config;
     const align_tensor *pixels = &in->pixel_values;
     if (!pixels->data)
         return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "You have to specify pixel_values");
@@ -206,7 +206,7 @@ align_status al_check_vision_inputs(const align_model *model, const align_inputs
     pass->width = (size_t)pixels->shape[3];
     pass->pixel_values = pixels;
     const al_vision_shape last =
-        al_vision_shape_after(model->vision, al_vision_blocks(model->vision), pass->height, pass->width);
+        al_vision_shape_after(&params->vision, params->vision.n_blocks, pass->height, pass->width);
     if (last.rows == 0 || last.columns == 0)
         return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT,
                             "pixel_values: pictures of %zu x %zu pixels are too small for this network", pass->height,

@@ -8,10 +8,10 @@
  * Checks text inputs and fills the pass's sizes and tensors. Errors name the tensor, its shape or value, and what was
  * expected.
  */
-align_status al_check_text_inputs(const align_model *model, const align_inputs *inputs, al_text_pass *pass,
-                                  align_error *err);
+align_status al_check_text_inputs(const align_config *config, const al_model_params *params, const align_inputs *inputs,
+                                  al_text_pass *pass, align_error *err);
 
 /* The same for pixel_values. */
-align_status al_check_vision_inputs(const align_model *model, const align_inputs *inputs, al_vision_pass *pass,
-                                    align_error *err);
+align_status al_check_vision_inputs(const align_config *config, const al_model_params *params,
+                                    const align_inputs *inputs, al_vision_pass *pass, align_error *err);
 #endif

@@ -129,6 +129,17 @@ int64_t al_vision_block_output(const al_vision_block_params *block, int64_t n)
     return room < 0 ? 0 : room / block->stride + 1;
 }
 
+al_vision_shape al_vision_shape_after(const al_vision_params *vision, size_t i, size_t height, size_t width)
+{
+    al_vision_shape s = {(size_t)vision->convolution.shape[0], height / 2, width / 2};
+    for (size_t b = 0; b < i; b++) {
+        s.rows = s.rows ? (size_t)al_vision_block_output(&vision->blocks[b], (int64_t)s.rows) : 0;
+        s.columns = s.columns ? (size_t)al_vision_block_output(&vision->blocks[b], (int64_t)s.columns) : 0;
+        s.channels = (size_t)vision->blocks[b].out;
+    }
+    return s;
+}
+
 /* ---- the walk ---- */
 
 typedef struct walk {

@@ -185,6 +185,13 @@ al_vision_padding al_vision_block_padding(const al_vision_block_params *block);
 /* Rows (or columns) of a block's output for n of its input; 0 where n is too small for the kernel. */
 int64_t al_vision_block_output(const al_vision_block_params *block, int64_t n);
 
+/* Channels, rows and columns after the stem (i = 0) and after block i - 1, for pictures of height x width; rows or
+ * columns are 0 when the picture is too small. The shapes of the tensors must be set. */
+typedef struct al_vision_shape {
+    size_t channels, rows, columns;
+} al_vision_shape;
+al_vision_shape al_vision_shape_after(const al_vision_params *vision, size_t i, size_t height, size_t width);
+
 /* What a visit says of one tensor. */
 typedef struct al_param {
     const char *name; /* state_dict key, valid during the call */

@@ -40,7 +40,8 @@ typedef struct mbconv {
 
 struct al_vision_tower {
     al_arena weights;
-    size_t channels; /* G */
+    const al_vision_params *params; /* for the shapes alone */
+    size_t channels;                /* G */
     align_activation act;
     bool pool_max;
     al_linear stem; /* [S, G*9] */
@@ -136,23 +137,23 @@ static void group_forward(const al_run *run, const al_vision_tower *t, const al_
     }
     size_t largest = 0;
     for (size_t i = 0; i <= t->n_blocks; i++) {
-        const al_vision_shape s = al_vision_shape_after(t, i, pass->height, pass->width);
+        const al_vision_shape s = al_vision_shape_after(t->params, i, pass->height, pass->width);
         const size_t n = batch * s.rows * s.columns * s.channels;
         largest = n > largest ? n : largest;
     }
     float *x = al_arena_floats(run->arena, largest), *y = al_arena_floats(run->arena, largest);
 
-    al_vision_shape s = al_vision_shape_after(t, 0, pass->height, pass->width);
+    al_vision_shape s = al_vision_shape_after(t->params, 0, pass->height, pass->width);
     stem_forward(run, t, batch, pass->height, pass->width, pixels, x);
     hand_out(run, s, first, batch, x, pass->hidden_states ? al_tensor_floats(&pass->hidden_states[0]) : NULL);
     float *pooled =
-        pass->pooler_output + first * al_vision_shape_after(t, t->n_blocks, pass->height, pass->width).channels;
+        pass->pooler_output + first * al_vision_shape_after(t->params, t->n_blocks, pass->height, pass->width).channels;
     const bool pools_early = t->n_blocks > 0 && !t->pool_max && !pass->last_hidden_state && !pass->hidden_states;
     for (size_t i = 0; i < t->n_blocks; i++) {
         al_profile_block(run, ALIGN_TOWER_VISION, i + 1);
         const bool last = pools_early && i + 1 == t->n_blocks;
         mbconv_forward(run, &t->blocks[i], t->act, batch, s.rows, s.columns, x, y, last ? pooled : NULL);
-        s = al_vision_shape_after(t, i + 1, pass->height, pass->width);
+        s = al_vision_shape_after(t->params, i + 1, pass->height, pass->width);
         hand_out(run, s, first, batch, y, pass->hidden_states ? al_tensor_floats(&pass->hidden_states[i + 1]) : NULL);
         float *swap = x;
         x = y;
@@ -213,17 +214,6 @@ void al_vision_forward(const al_run *run, const al_vision_tower *t, const al_vis
 size_t al_vision_blocks(const al_vision_tower *t)
 {
     return t->n_blocks;
-}
-
-al_vision_shape al_vision_shape_after(const al_vision_tower *t, size_t i, size_t height, size_t width)
-{
-    al_vision_shape s = {t->stem.out, height / 2, width / 2};
-    for (size_t b = 0; b < i; b++) {
-        s.rows = s.rows ? al_depthwise_conv_size(&t->blocks[b].depthwise, s.rows) : 0;
-        s.columns = s.columns ? al_depthwise_conv_size(&t->blocks[b].depthwise, s.columns) : 0;
-        s.channels = t->blocks[b].project.out;
-    }
-    return s;
 }
 
 /* ---- preparing ---- */
@@ -306,6 +296,7 @@ align_status al_vision_tower_new(al_vision_tower **out, const align_vision_confi
     if (!t)
         return al_error_no_memory(err, sizeof *t);
     TRY(align_activation_from_name(&t->act, config->hidden_act, err));
+    t->params = params;
     t->channels = (size_t)config->num_channels;
     t->pool_max = !strcmp(config->pooling_type, "max");
     t->n_blocks = params->n_blocks;

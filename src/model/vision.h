@@ -15,11 +15,5 @@ typedef struct al_vision_pass {
 
 void al_vision_forward(const al_run *run, const al_vision_tower *tower, const al_vision_pass *pass);
 
-/* Channels, rows and columns after the stem (i = 0) and after block i - 1, for pictures of height x width; rows or
- * columns are 0 when the picture is too small. */
-typedef struct al_vision_shape {
-    size_t channels, rows, columns;
-} al_vision_shape;
 size_t al_vision_blocks(const al_vision_tower *tower);
-al_vision_shape al_vision_shape_after(const al_vision_tower *tower, size_t i, size_t height, size_t width);
 #endif
