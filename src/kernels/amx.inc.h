@@ -264,7 +264,7 @@ static void multiply_slice(const work *w, range steps, const char *b, const char
         float *to = !last ? wait : direct ? g->c + w->column / NR * g->c_panel + band.begin * NR : ready;
         const char *a = (const char *)g->operand + band.begin * a_row + steps.begin * PARTS * TILE_BYTES;
         FINISH_WRITES();
-        if (steps.begin)
+        if (steps.begin || g->add)
             load_sums(v, wait, wait + second * NR);
         else
             load_sums(v, w->start, w->start);
@@ -297,7 +297,7 @@ static void multiply_panel(const al_gemm *g, cover *v, range rows, range chunk, 
                     .waiting = waiting,
                     .start = start};
     v->columns = (w.columns + VL - 1) / VL;
-    if (chunk.begin)
+    if (chunk.begin || g->add)
         read_rows(g, rows, column, w.columns, waiting);
     const float *first = first_sums(g, column);
     for (size_t i = 0; i < v->tile_rows * NR; i += VL)

@@ -139,11 +139,17 @@ typedef struct slice {
     const float *first;
 } slice;
 
+/* Whether c has sums that this slice adds to. */
+static inline bool resumes(const slice *s)
+{
+    return s->begin != 0 || s->g->add;
+}
+
 /* Whole vectors of one tile, which c has room for. */
 static void whole_tile(const slice *s, size_t rows, size_t row, float *c, size_t c_row_stride, const char *fetch,
                        size_t pace)
 {
-    tiles[rows - 1][s->vectors - 1](&s->a, row, s->begin, s->end, s->b, s->begin != 0, s->first, c, c_row_stride, fetch,
+    tiles[rows - 1][s->vectors - 1](&s->a, row, s->begin, s->end, s->b, resumes(s), s->first, c, c_row_stride, fetch,
                                     pace);
     if (s->end == s->steps)
         complete(s->g, row, rows, s->column, s->vectors, c, c_row_stride);
@@ -157,7 +163,7 @@ static void edge_tile(const slice *s, size_t rows, size_t row, float *c, size_t 
                       size_t pace)
 {
     float beside[TILE_ROWS * NR];
-    for (size_t i = 0; i < rows && s->begin; i++)
+    for (size_t i = 0; i < rows && resumes(s); i++)
         for (size_t j = 0; j < NR; j++)
             beside[i * NR + j] = j < s->columns ? c[i * c_row_stride + j] : 0.0f;
     whole_tile(s, rows, row, beside, NR, fetch, pace);

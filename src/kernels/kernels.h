@@ -48,6 +48,7 @@ typedef struct al_gemm {
     float *c;        /* [m, n]; overlaps nothing else */
     size_t c_row_stride, c_panel;
     bool c_padded; /* c has room for whole panels: the padding columns of the last one are written too */
+    bool add;      /* c += a b instead; only f32 and bf16, and without bias, act, residual and c_operand */
 } al_gemm;
 
 /* Rows of f32 numbers that become the operand of a product. */

@@ -183,13 +183,21 @@ static float bias(const al_gemm *g, size_t column)
     return g->bias ? g->bias[column] : 0.0f;
 }
 
+/* What the sum of a column of row i starts from. */
+static float first_sum(const al_gemm *g, size_t i, size_t column)
+{
+    if (!g->add)
+        return bias(g, column);
+    return column < g->n || g->c_padded ? g->c[column / NR * g->c_panel + i * g->c_row_stride + column % NR] : 0.0f;
+}
+
 static void gemm(const al_gemm *g, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end)
 {
     for (size_t p = panel_begin; p < panel_end; p++)
         for (size_t i = row_begin; i < row_end; i++) {
             float sum[NR];
             for (size_t j = 0; j < NR; j++)
-                sum[j] = bias(g, p * NR + j);
+                sum[j] = first_sum(g, i, p * NR + j);
             for (size_t k = 0; k < g->k; k++) {
                 const float a = g->a.data[k / NR * g->a.panel + i * g->a.row_stride + k % NR];
                 const float *b = (const float *)g->b + (p * g->k + k) * NR;
@@ -247,7 +255,7 @@ static void bf16_gemm(const al_gemm *g, size_t row_begin, size_t row_end, size_t
             const uint16_t *b = (const uint16_t *)g->b + p * g->k * NR;
             float sum[NR];
             for (size_t j = 0; j < NR; j++) {
-                sum[j] = bias(g, p * NR + j);
+                sum[j] = first_sum(g, i, p * NR + j);
                 for (size_t k = 0; k < g->k; k++)
                     sum[j] += float_of_bf16(a[k]) * float_of_bf16(b[k * NR + j]);
             }

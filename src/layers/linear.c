@@ -126,8 +126,7 @@ static void gemm_work(void *user, size_t begin, size_t end, int thread)
 
 #define LEAST_ROWS 32
 
-/* All rows and panels of g, divided among the threads. */
-static void multiply(const al_run *run, const al_gemm *g, al_gemm_function *kernel)
+void al_gemm_run(const al_run *run, const al_gemm *g, al_gemm_function *kernel)
 {
     const al_kernels *k = run->kernels;
     const size_t threads = (size_t)al_threads_count(run->threads);
@@ -188,7 +187,7 @@ static void forward_prepared(const al_run *run, const al_linear *l, al_matrix x,
         part.c += row * g->c_row_stride;
         part.residual = g->residual ? g->residual + row * g->residual_stride : NULL;
         prepare_rows(run, l, row, row + part.m, x, gates, operand);
-        multiply(run, &part, al_linear_kernel(run, l, true));
+        al_gemm_run(run, &part, al_linear_kernel(run, l, true));
     }
     al_arena_release(run->arena, mark);
 }
@@ -224,7 +223,7 @@ void al_linear_forward(const al_run *run, const al_linear *l, size_t rows, al_ma
     if (al_linear_prepares(l, rows))
         forward_prepared(run, l, x, NULL, &g);
     else if (!run->dry)
-        multiply(run, &g, al_linear_kernel(run, l, false));
+        al_gemm_run(run, &g, al_linear_kernel(run, l, false));
 }
 
 void al_linear_forward_gated(const al_run *run, const al_linear *l, size_t rows, al_matrix x, al_gates gates,
@@ -258,12 +257,12 @@ static void chain(const al_run *run, const al_linear_pair *pair, size_t rows, al
         al_profile_step(run, pair->first_step);
         count_product(run, first, n, NULL);
         al_linear_prepare(run, first, n, rows_from(x, row), NULL, operand);
-        multiply(run, &g, al_linear_kernel(run, first, true));
+        al_gemm_run(run, &g, al_linear_kernel(run, first, true));
         g = gemm_of(second, n, (al_matrix){0}, ALIGN_ACT_LINEAR, part);
         g.operand = between;
         al_profile_step(run, pair->second_step);
         count_product(run, second, n, part.residual);
-        multiply(run, &g, al_linear_kernel(run, second, true));
+        al_gemm_run(run, &g, al_linear_kernel(run, second, true));
     }
     al_arena_release(run->arena, mark);
 }

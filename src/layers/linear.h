@@ -79,6 +79,10 @@ bool al_linear_prepares(const al_linear *linear, size_t rows);
 
 /* What multiplies rows that were prepared, or that are read in place. */
 typedef void al_gemm_function(const al_gemm *g, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end);
+
+/* All rows and panels of g, divided among the threads. */
+void al_gemm_run(const al_run *run, const al_gemm *g, al_gemm_function *kernel);
+
 al_gemm_function *al_linear_kernel(const al_run *run, const al_linear *linear, bool prepared);
 
 /* Bytes of a prepared row. */
