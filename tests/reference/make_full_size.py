@@ -84,4 +84,5 @@ def main():
         print(name, tuple(tensor.shape), "largest", float(tensor.abs().max()))
 
 
-main()
+if __name__ == "__main__":
+    main()
