@@ -14,6 +14,7 @@
  * row_stride = nr; its last panel is padded to nr columns. Expanded pictures live in panels, so that a depthwise
  * convolution reads nr channels of neighbouring pixels side by side.
  */
+#include "kernels/channels.h"
 #include "kernels/pixels.h"
 
 #include <align/config.h>
@@ -182,6 +183,7 @@ typedef struct al_kernels {
     void (*adam_step)(const al_adam *a, size_t n, const al_adam_arrays *x);
 
     const al_pixel_kernels *pixels;
+    const al_channel_kernels *channels;
 
     /* x[i] = a x[i] + b for peak_lanes numbers, n times over, in registers. No layer needs it: it shows how many
      * multiply-adds the machine can do at most. */

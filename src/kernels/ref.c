@@ -520,6 +520,7 @@ const al_kernels al_kernels_ref = {
     .adam_moments = adam_moments,
     .adam_step = adam_step,
     .pixels = &al_pixel_kernels_ref,
+    .channels = &al_channel_kernels_ref,
     .peak = peak,
     .peak_lanes = NR,
 };

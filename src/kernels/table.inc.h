@@ -31,8 +31,11 @@ static const al_product f32_product = {
 #include "kernels/tail.inc.h"
 
 #include "kernels/adam.inc.h"
+#include "kernels/depthwise_gradient.inc.h"
 #include "kernels/slopes.inc.h"
 #include "kernels/vector.inc.h"
+
+#include "kernels/channels.inc.h"
 
 /* A table called name: everything above with the products that its CPUs are best at, whose tiles have `rows` rows. */
 #define TABLE(name, rows, f32, bf16, int8)                                                                       \
@@ -58,6 +61,7 @@ static const al_product f32_product = {
         .adam_moments = adam_moments,                                                                            \
         .adam_step = adam_step,                                                                                  \
         .pixels = &pixel_kernels,                                                                                \
+        .channels = &channel_kernels,                                                                            \
         .peak = peak,                                                                                            \
         .peak_lanes = PEAK_VECTORS * VL,                                                                         \
     }

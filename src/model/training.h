@@ -6,18 +6,8 @@
  * The gradients of a pass are added to what is there already: whoever wants those of one batch alone clears them first,
  * and gradients accumulate over slices and batches by running passes one after the other.
  */
+#include "layers/collective.h"
 #include "model/params.h"
-
-/*
- * The ranks that train one model together. Every rank makes the same calls in the same order. A rank that lost the
- * others does not return from a call: whoever provides them ends the process.
- */
-typedef struct al_collective {
-    int rank, size;
-    void *user;
-    void (*sum)(void *user, double *x, size_t n);                        /* x = the sum of all ranks' x */
-    void (*gather)(void *user, const float *mine, size_t n, float *all); /* all = [size, n], in order of rank */
-} al_collective;
 
 typedef struct al_training {
     const align_config *config;
