@@ -9,7 +9,8 @@
 typedef struct al_collective {
     int rank, size;
     void *user;
-    void (*sum)(void *user, double *x, size_t n);                        /* x = the sum of all ranks' x */
-    void (*gather)(void *user, const float *mine, size_t n, float *all); /* all = [size, n], in order of rank */
+    void (*sum)(void *user, double *x, size_t n); /* x = the sum of all ranks' x; the same bits on every rank */
+    void (*gather)(void *user, const float *mine, size_t n, float *all); /* all = everyone's mine, in order of rank; n
+                                                                          * may differ between ranks */
 } al_collective;
 #endif

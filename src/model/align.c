@@ -17,12 +17,11 @@
 #include "base/tensor.h"
 #include "layers/profile.h"
 #include "model/context.h"
+#include "model/contrast.h"
 #include "model/inputs.h"
 
 #include <math.h>
 #include <string.h>
-
-#define LABEL_SMOOTHING 0.1
 
 /* ---- the maths ---- */
 
@@ -80,7 +79,7 @@ static double cross_entropy(const float *logits, size_t n)
             mean += (double)row[i] / (double)n;
         }
         const double log_sum = max + log(sum);
-        total -= (1.0 - LABEL_SMOOTHING) * ((double)row[r] - log_sum) + LABEL_SMOOTHING * (mean - log_sum);
+        total -= (1.0 - AL_LABEL_SMOOTHING) * ((double)row[r] - log_sum) + AL_LABEL_SMOOTHING * (mean - log_sum);
     }
     return total / (double)n;
 }

@@ -1,0 +1,29 @@
+#ifndef AL_CONTRAST_H
+#define AL_CONTRAST_H
+/*
+ * contrast.h: the loss of a batch of pairs by their embeddings, and its gradient.
+ *
+ * n pairs are here, of N on all ranks together; alone, n = N. The N*N logits never exist at once.
+ */
+#include "layers/run.h"
+#include "model/training.h"
+
+typedef struct al_contrast {
+    size_t pairs, width;         /* n, P */
+    size_t first, total;         /* these pairs are first .. first + n - 1 of N */
+    const float *texts, *images; /* [n, P] embeddings */
+    float temperature;           /* what logits are divided by */
+    double scale;                /* of the gradients */
+    const al_collective *ranks;  /* NULL: alone */
+    float *text_gradient;        /* out [n, P], or NULL: not wanted */
+    float *image_gradient;       /* out [n, P], or NULL */
+    double loss,
+        temperature_gradient; /* out: of the whole batch; this rank's share, of which the sum over ranks is it */
+} al_contrast;
+
+/* Fills what is marked out. The gradient of an embedding is that of the loss of all pairs. */
+void al_contrast_run(const al_run *run, al_contrast *contrast);
+
+/* The share of the target that all answers get alike, in this loss and in align_model_forward's. */
+#define AL_LABEL_SMOOTHING 0.1
+#endif
