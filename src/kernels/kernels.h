@@ -166,11 +166,22 @@ typedef struct al_kernels {
     void (*add)(size_t n, const float *x, float *y);
     void (*multiply)(size_t n, const float *x, float *y);
 
+    /* y[c, r] = x[r, c]: rows by columns of x, x_stride apart, become columns by rows of y, y_stride apart */
+    void (*transpose)(size_t rows, size_t columns, const float *x, size_t x_stride, float *y, size_t y_stride);
+
     /* x[i] = exp(x[i] - max) / sum, max and sum over the row; a row with an infinity or NaN becomes NaN */
     void (*softmax)(size_t n, float *x);
 
+    /* dx = y (dy - sum over the row of y dy), where y is what softmax has made; dx may be dy */
+    void (*softmax_backward)(size_t n, const float *y, const float *dy, float *dx);
+
     /* y = (x - mean) / sqrt(var + eps) * weight + bias over the row, var biased; y may be x */
     void (*layer_norm)(size_t n, float eps, const float *x, const float *weight, const float *bias, float *y);
+
+    /* With z = (x - mean) / sqrt(var + eps) and g = dy weight:
+     *     dx = (g - mean(g) - z mean(g z)) / sqrt(var + eps),  dweight += dy z,  dbias += dy;  dx may be dy */
+    void (*layer_norm_backward)(size_t n, float eps, const float *x, const float *weight, const float *dy, float *dx,
+                                float *dweight, float *dbias);
 
     /* sum[c] = sum over rows of x[row, c], max[c] = the largest; n columns, rows row_stride apart, rows >= 1 */
     void (*column_sum)(size_t rows, size_t n, size_t row_stride, const float *x, float *sum);

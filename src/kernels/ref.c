@@ -378,6 +378,13 @@ static void multiply(size_t n, const float *x, float *y)
         y[i] *= x[i];
 }
 
+static void transpose(size_t rows, size_t columns, const float *x, size_t x_stride, float *y, size_t y_stride)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < columns; c++)
+            y[c * y_stride + r] = x[r * x_stride + c];
+}
+
 static void softmax(size_t n, float *x)
 {
     float max = -INFINITY, sum = 0.0f;
@@ -402,6 +409,37 @@ static void layer_norm(size_t n, float eps, const float *x, const float *weight,
     const float scale = 1.0f / sqrtf(var / (float)n + eps);
     for (size_t i = 0; i < n; i++)
         y[i] = (x[i] - mean) * scale * weight[i] + bias[i];
+}
+
+static void softmax_backward(size_t n, const float *y, const float *dy, float *dx)
+{
+    const float sum = dot(n, y, dy);
+    for (size_t i = 0; i < n; i++)
+        dx[i] = y[i] * (dy[i] - sum);
+}
+
+static void layer_norm_backward(size_t n, float eps, const float *x, const float *weight, const float *dy, float *dx,
+                                float *dweight, float *dbias)
+{
+    float mean = 0.0f, var = 0.0f, g = 0.0f, gz = 0.0f; /* the means of g and g z */
+    for (size_t i = 0; i < n; i++)
+        mean += x[i];
+    mean /= (float)n;
+    for (size_t i = 0; i < n; i++)
+        var += (x[i] - mean) * (x[i] - mean);
+    const float scale = 1.0f / sqrtf(var / (float)n + eps);
+    for (size_t i = 0; i < n; i++) {
+        g += dy[i] * weight[i];
+        gz += dy[i] * weight[i] * (x[i] - mean) * scale;
+    }
+    g /= (float)n;
+    gz /= (float)n;
+    for (size_t i = 0; i < n; i++) {
+        const float z = (x[i] - mean) * scale, d = dy[i];
+        dweight[i] += d * z;
+        dbias[i] += d;
+        dx[i] = (d * weight[i] - g - z * gz) * scale;
+    }
 }
 
 static void column_sum(size_t rows, size_t n, size_t row_stride, const float *x, float *sum)
@@ -512,8 +550,11 @@ const al_kernels al_kernels_ref = {
     .dot = dot,
     .add = add,
     .multiply = multiply,
+    .transpose = transpose,
     .softmax = softmax,
+    .softmax_backward = softmax_backward,
     .layer_norm = layer_norm,
+    .layer_norm_backward = layer_norm_backward,
     .column_sum = column_sum,
     .column_max = column_max,
     .adam = adam,

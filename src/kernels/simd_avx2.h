@@ -98,6 +98,26 @@ static inline float v_largest(vf v)
     return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
 
+/* the VL x VL numbers of x change rows with columns */
+static inline void v_transpose(vf x[VL])
+{
+    vf twos[VL], fours[VL];
+    for (size_t i = 0; i < VL; i += 2) { /* within lanes of four, pairs of rows, */
+        twos[i] = _mm256_unpacklo_ps(x[i], x[i + 1]);
+        twos[i + 1] = _mm256_unpackhi_ps(x[i], x[i + 1]);
+    }
+    for (size_t i = 0; i < VL; i += 4) /* then fours: lane l of fours[i + j] is column 4 l + j of rows i .. i + 3 */
+        for (size_t j = 0; j < 2; j++) {
+            const __m256d a = _mm256_castps_pd(twos[i + j]), b = _mm256_castps_pd(twos[i + j + 2]);
+            fours[i + 2 * j] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
+            fours[i + 2 * j + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
+        }
+    for (size_t j = 0; j < 4; j++) { /* then the lanes */
+        x[j] = _mm256_permute2f128_ps(fours[j], fours[j + 4], 0x20);
+        x[j + 4] = _mm256_permute2f128_ps(fours[j], fours[j + 4], 0x31);
+    }
+}
+
 static inline vf v_load_bf16(const void *p)
 {
     /* both halves see all numbers; byte -1 is 0: one shuffle, and none of it on the ports of v_fma */

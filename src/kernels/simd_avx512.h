@@ -102,6 +102,32 @@ static inline float v_largest(vf v)
     return _mm512_reduce_max_ps(v);
 }
 
+/* the VL x VL numbers of x change rows with columns */
+static inline void v_transpose(vf x[VL])
+{
+    vf twos[VL], fours[VL];
+    for (size_t i = 0; i < VL; i += 2) { /* within lanes of four, pairs of rows, */
+        twos[i] = _mm512_unpacklo_ps(x[i], x[i + 1]);
+        twos[i + 1] = _mm512_unpackhi_ps(x[i], x[i + 1]);
+    }
+    for (size_t i = 0; i < VL; i += 4) /* then fours: lane l of fours[i + j] is column 4 l + j of rows i .. i + 3 */
+        for (size_t j = 0; j < 2; j++) {
+            const __m512d a = _mm512_castps_pd(twos[i + j]), b = _mm512_castps_pd(twos[i + j + 2]);
+            fours[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+            fours[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+        }
+    for (size_t j = 0; j < 4; j++) { /* then the lanes */
+        const vf low = _mm512_shuffle_f32x4(fours[j], fours[j + 4], 0x44);
+        const vf high = _mm512_shuffle_f32x4(fours[j], fours[j + 4], 0xee);
+        const vf next_low = _mm512_shuffle_f32x4(fours[j + 8], fours[j + 12], 0x44);
+        const vf next_high = _mm512_shuffle_f32x4(fours[j + 8], fours[j + 12], 0xee);
+        x[j] = _mm512_shuffle_f32x4(low, next_low, 0x88);
+        x[j + 4] = _mm512_shuffle_f32x4(low, next_low, 0xdd);
+        x[j + 8] = _mm512_shuffle_f32x4(high, next_high, 0x88);
+        x[j + 12] = _mm512_shuffle_f32x4(high, next_high, 0xdd);
+    }
+}
+
 /* VL bf16 numbers */
 static inline vf v_load_bf16(const void *p)
 {

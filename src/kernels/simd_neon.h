@@ -95,6 +95,19 @@ static inline float v_largest(vf v)
     return vmaxvq_f32(v);
 }
 
+/* the VL x VL numbers of x change rows with columns */
+static inline void v_transpose(vf x[VL])
+{
+    const float64x2_t low = vreinterpretq_f64_f32(vzip1q_f32(x[0], x[1]));
+    const float64x2_t high = vreinterpretq_f64_f32(vzip2q_f32(x[0], x[1]));
+    const float64x2_t next_low = vreinterpretq_f64_f32(vzip1q_f32(x[2], x[3]));
+    const float64x2_t next_high = vreinterpretq_f64_f32(vzip2q_f32(x[2], x[3]));
+    x[0] = vreinterpretq_f32_f64(vzip1q_f64(low, next_low));
+    x[1] = vreinterpretq_f32_f64(vzip2q_f64(low, next_low));
+    x[2] = vreinterpretq_f32_f64(vzip1q_f64(high, next_high));
+    x[3] = vreinterpretq_f32_f64(vzip2q_f64(high, next_high));
+}
+
 static inline vf v_load_bf16(const void *p)
 {
     return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));

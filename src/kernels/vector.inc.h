@@ -42,6 +42,23 @@ static void multiply(size_t n, const float *x, float *y)
         y[i] *= x[i];
 }
 
+static void transpose(size_t rows, size_t columns, const float *x, size_t x_stride, float *y, size_t y_stride)
+{
+    const size_t whole_rows = rows / VL * VL, whole_columns = columns / VL * VL;
+    for (size_t r = 0; r < whole_rows; r += VL)
+        for (size_t c = 0; c < whole_columns; c += VL) {
+            vf block[VL];
+            for (size_t i = 0; i < VL; i++)
+                block[i] = v_load(x + (r + i) * x_stride + c);
+            v_transpose(block);
+            for (size_t i = 0; i < VL; i++)
+                v_store(y + (c + i) * y_stride + r, block[i]);
+        }
+    for (size_t c = 0; c < columns; c++)
+        for (size_t r = c < whole_columns ? whole_rows : 0; r < rows; r++)
+            y[c * y_stride + r] = x[r * x_stride + c];
+}
+
 static void softmax(size_t n, float *x)
 {
     const float low = -__builtin_inff();
@@ -69,7 +86,22 @@ static void softmax(size_t n, float *x)
         x[i] *= share;
 }
 
-static void layer_norm(size_t n, float eps, const float *x, const float *weight, const float *bias, float *y)
+static void softmax_backward(size_t n, const float *y, const float *dy, float *dx)
+{
+    const float sum = dot(n, y, dy);
+    size_t i = 0;
+    for (; i + VL <= n; i += VL)
+        v_store(dx + i, v_mul(v_load(y + i), v_sub(v_load(dy + i), v_set(sum))));
+    for (; i < n; i++)
+        dx[i] = y[i] * (dy[i] - sum);
+}
+
+/* Of a row: its mean, and 1 / sqrt(var + eps). */
+typedef struct row_statistics {
+    float mean, scale;
+} row_statistics;
+
+static row_statistics statistics_of(size_t n, float eps, const float *x)
 {
     const size_t whole = n / VL * VL;
     vf sum = v_zero();
@@ -88,14 +120,53 @@ static void layer_norm(size_t n, float eps, const float *x, const float *weight,
     float squares = v_sum(sum);
     for (size_t i = whole; i < n; i++)
         squares += (x[i] - mean) * (x[i] - mean);
-    const float scale = 1.0f / __builtin_sqrtf(squares / (float)n + eps);
+    return (row_statistics){mean, 1.0f / __builtin_sqrtf(squares / (float)n + eps)};
+}
 
+static void layer_norm(size_t n, float eps, const float *x, const float *weight, const float *bias, float *y)
+{
+    const size_t whole = n / VL * VL;
+    const row_statistics s = statistics_of(n, eps, x);
     for (size_t i = 0; i < whole; i += VL) {
-        const vf d = v_mul(v_sub(v_load(x + i), v_set(mean)), v_set(scale));
+        const vf d = v_mul(v_sub(v_load(x + i), v_set(s.mean)), v_set(s.scale));
         v_store(y + i, v_fma(d, v_load(weight + i), v_load(bias + i)));
     }
     for (size_t i = whole; i < n; i++)
-        y[i] = (x[i] - mean) * scale * weight[i] + bias[i];
+        y[i] = (x[i] - s.mean) * s.scale * weight[i] + bias[i];
+}
+
+static void layer_norm_backward(size_t n, float eps, const float *x, const float *weight, const float *dy, float *dx,
+                                float *dweight, float *dbias)
+{
+    const size_t whole = n / VL * VL;
+    const row_statistics s = statistics_of(n, eps, x);
+    vf sum = v_zero(), product = v_zero();
+    for (size_t i = 0; i < whole; i += VL) {
+        const vf g = v_mul(v_load(dy + i), v_load(weight + i));
+        sum = v_add(sum, g);
+        product = v_fma(g, v_mul(v_sub(v_load(x + i), v_set(s.mean)), v_set(s.scale)), product);
+    }
+    float g = v_sum(sum), gz = v_sum(product); /* the means of g and g z */
+    for (size_t i = whole; i < n; i++) {
+        g += dy[i] * weight[i];
+        gz += dy[i] * weight[i] * (x[i] - s.mean) * s.scale;
+    }
+    g /= (float)n;
+    gz /= (float)n;
+
+    for (size_t i = 0; i < whole; i += VL) {
+        const vf z = v_mul(v_sub(v_load(x + i), v_set(s.mean)), v_set(s.scale)), d = v_load(dy + i);
+        v_store(dweight + i, v_fma(d, z, v_load(dweight + i)));
+        v_store(dbias + i, v_add(d, v_load(dbias + i)));
+        const vf centred = v_sub(v_mul(d, v_load(weight + i)), v_set(g));
+        v_store(dx + i, v_mul(v_fnma(z, v_set(gz), centred), v_set(s.scale)));
+    }
+    for (size_t i = whole; i < n; i++) {
+        const float z = (x[i] - s.mean) * s.scale, d = dy[i];
+        dweight[i] += d * z;
+        dbias[i] += d;
+        dx[i] = (d * weight[i] - g - z * gz) * s.scale;
+    }
 }
 
 /* Columns are few and rows many: one vector of columns at a time runs down the rows. */

@@ -111,13 +111,15 @@ static al_matrix part_of(al_matrix x, size_t nr, size_t row, size_t column)
     return (al_matrix){x.data + column / nr * x.panel + row * x.row_stride + column % nr, x.row_stride, x.panel};
 }
 
-/* y[c, r] = x[r, c]; whole panels of x's columns are read */
-static void transpose(al_matrix x, size_t nr, size_t rows, size_t columns, float *y, size_t y_stride)
+/* y [columns, y_stride] = x [rows, columns] the other way round; x begins at a panel, or ends in the one it is in. */
+static void transpose(const al_kernels *k, al_matrix x, size_t rows, size_t columns, float *y, size_t y_stride)
 {
-    for (size_t first = 0; first < columns; first += nr, x.data += x.panel)
-        for (size_t c = 0; c < least(columns - first, nr); c++)
-            for (size_t r = 0; r < rows; r++)
-                y[(first + c) * y_stride + r] = x.data[r * x.row_stride + c];
+    if (x.panel == k->nr) {
+        k->transpose(rows, columns, x.data, x.row_stride, y, y_stride);
+        return;
+    }
+    for (size_t c = 0; c < columns; c += k->nr, x.data += x.panel)
+        k->transpose(rows, least(columns - c, k->nr), x.data, x.row_stride, y + c * y_stride, y_stride);
 }
 
 /* ---- b ---- */
@@ -131,7 +133,7 @@ static void gather_panel(const block *w, size_t panel, float *to)
     if (columns < nr)
         memset(to, 0, w->depth.n * nr * sizeof *to);
     if (p->b_transposed) {
-        transpose(part_of(p->b, nr, first, w->depth.begin), nr, columns, w->depth.n, to, nr);
+        transpose(w->run->kernels, part_of(p->b, nr, first, w->depth.begin), columns, w->depth.n, to, nr);
         return;
     }
     const al_matrix b = part_of(p->b, nr, w->depth.begin, first);
@@ -184,7 +186,7 @@ static void rows_work(void *user, size_t begin, size_t end, int thread)
     const size_t nr = w->run->kernels->nr;
     if (p->a_transposed)
         for (size_t row = begin; row < end; row += nr - row % nr)
-            transpose(part_of(p->a, nr, w->depth.begin, w->rows.begin + row), nr, w->depth.n,
+            transpose(w->run->kernels, part_of(p->a, nr, w->depth.begin, w->rows.begin + row), w->depth.n,
                       least(end - row, nr - row % nr), w->scratch->upright + row * w->depth.n, w->depth.n);
     if (w->how->prepares) {
         const al_operand o = {w->depth.n, upright(w), NULL, w->scratch->operand};

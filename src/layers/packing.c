@@ -252,15 +252,11 @@ void al_pack(const al_kernels *k, const float *matrix, size_t row_stride, size_t
     const size_t nr = k->nr, panels = (out + nr - 1) / nr;
     if (out % nr)
         memset(packed + (panels - 1) * nr * in, 0, nr * in * sizeof *packed);
-    if (!transposed) {
-        for (size_t o = 0; o < out; o++)
-            for (size_t i = 0; i < in; i++)
-                packed[(o / nr * in + i) * nr + o % nr] = matrix[o * row_stride + i];
-        return;
-    }
-    for (size_t p = 0; p < panels; p++)
-        for (size_t i = 0; i < in; i++) {
-            const size_t n = out - p * nr < nr ? out - p * nr : nr;
+    for (size_t p = 0; p < panels; p++) {
+        const size_t n = least(out - p * nr, nr);
+        if (!transposed)
+            k->transpose(n, in, matrix + p * nr * row_stride, row_stride, packed + p * in * nr, nr);
+        for (size_t i = 0; transposed && i < in; i++)
             memcpy(packed + (p * in + i) * nr, matrix + i * row_stride + p * nr, n * sizeof *packed);
-        }
+    }
 }

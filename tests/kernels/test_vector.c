@@ -100,6 +100,84 @@ static void layer_norm_rows(void **state)
     free(bias);
 }
 
+static void softmax_slopes(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n < LONGEST; n++) {
+        float *y = random_floats(n, (uint32_t)n), *dy = random_floats(n, 7), dx[LONGEST];
+        double sum = 0.0;
+        for (size_t i = 0; i < n; i++)
+            sum += (double)y[i] * (double)dy[i];
+        kernels->softmax_backward(n, y, dy, dx);
+        for (size_t i = 0; i < n; i++)
+            assert_close(dx[i], (float)((double)y[i] * ((double)dy[i] - sum)), 1e-5, "softmax_backward", i);
+        kernels->softmax_backward(n, y, dy, dy);
+        assert_memory_equal(dx, dy, n * sizeof *dx);
+        free(y);
+        free(dy);
+    }
+}
+
+/* One row of layer_norm_backward, whose formula is checked term by term in double. */
+static void layer_norm_slopes_of(size_t n, const float *x, const float *weight, const float *dy)
+{
+    double mean = 0.0, var = 0.0, g = 0.0, gz = 0.0;
+    for (size_t i = 0; i < n; i++)
+        mean += (double)x[i] / (double)n;
+    for (size_t i = 0; i < n; i++)
+        var += ((double)x[i] - mean) * ((double)x[i] - mean) / (double)n;
+    const double scale = 1.0 / sqrt(var + 1e-5);
+    for (size_t i = 0; i < n; i++) {
+        g += (double)dy[i] * (double)weight[i] / (double)n;
+        gz += (double)dy[i] * (double)weight[i] * ((double)x[i] - mean) * scale / (double)n;
+    }
+    float dx[LONGEST], dweight[LONGEST], dbias[LONGEST], in_place[LONGEST];
+    for (size_t i = 0; i < n; i++)
+        dweight[i] = dbias[i] = 2.0f;
+    kernels->layer_norm_backward(n, 1e-5f, x, weight, dy, dx, dweight, dbias);
+    for (size_t i = 0; i < n; i++) {
+        const double z = ((double)x[i] - mean) * scale, d = (double)dy[i];
+        assert_close(dweight[i], (float)(2.0 + d * z), 1e-5, "dweight", i);
+        assert_close(dbias[i], 2.0f + dy[i], 1e-6, "dbias", i);
+        assert_close(dx[i], (float)((d * (double)weight[i] - g - z * gz) * scale), 1e-6 * (10.0 + scale), "dx", i);
+    }
+    memcpy(in_place, dy, n * sizeof *dy);
+    kernels->layer_norm_backward(n, 1e-5f, x, weight, in_place, in_place, dweight, dbias);
+    assert_memory_equal(dx, in_place, n * sizeof *dx);
+}
+
+static void layer_norm_slopes(void **state)
+{
+    (void)state;
+    float *weight = random_floats(LONGEST, 8), *dy = random_floats(LONGEST, 9);
+    for (size_t n = 2; n < LONGEST; n++) {
+        float *x = random_floats(n, (uint32_t)n);
+        layer_norm_slopes_of(n, x, weight, dy);
+        free(x);
+    }
+    free(weight);
+    free(dy);
+}
+
+static void transposes(void **state)
+{
+    (void)state;
+    enum { ROWS = 37, COLUMNS = 50, X_STRIDE = 53, Y_STRIDE = 41 };
+    float *x = random_floats(ROWS * X_STRIDE, 1), y[COLUMNS * Y_STRIDE];
+    for (size_t rows = 0; rows <= ROWS; rows++)
+        for (size_t columns_of_x = 0; columns_of_x <= COLUMNS; columns_of_x++) {
+            for (size_t i = 0; i < COLUMNS * Y_STRIDE; i++)
+                y[i] = 9.0f;
+            kernels->transpose(rows, columns_of_x, x, X_STRIDE, y, Y_STRIDE);
+            size_t wrong = 0;
+            for (size_t c = 0; c < COLUMNS; c++)
+                for (size_t r = 0; r < Y_STRIDE; r++)
+                    wrong += y[c * Y_STRIDE + r] != (c < columns_of_x && r < rows ? x[r * X_STRIDE + c] : 9.0f);
+            assert_int_equal(wrong, 0);
+        }
+    free(x);
+}
+
 static void columns(void **state)
 {
     (void)state;
@@ -144,8 +222,9 @@ int main(void)
     kernels = al_kernels_get();
     if (!kernels)
         return SKIPPED;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(elementwise),    cmocka_unit_test(softmax_rows),
-                                       cmocka_unit_test(softmax_masked), cmocka_unit_test(layer_norm_rows),
-                                       cmocka_unit_test(columns),        cmocka_unit_test(peak_rounds)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(elementwise),     cmocka_unit_test(softmax_rows),      cmocka_unit_test(softmax_masked),
+        cmocka_unit_test(layer_norm_rows), cmocka_unit_test(columns),           cmocka_unit_test(peak_rounds),
+        cmocka_unit_test(softmax_slopes),  cmocka_unit_test(layer_norm_slopes), cmocka_unit_test(transposes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
