@@ -83,43 +83,67 @@ void al_map_release(const al_map *map, size_t offset, size_t size)
         (void)madvise((void *)(uintptr_t)(map->data + begin), end - begin, MADV_DONTNEED);
 }
 
-align_status al_file_read(char **text, size_t *size, const char *path, size_t limit, align_error *err)
+/* Exactly size bytes from offset on. */
+static align_status read_all(int fd, void *buffer, size_t offset, size_t size, const char *path, align_error *err)
+{
+    size_t done = 0;
+    while (done < size) {
+        const ssize_t n = pread(fd, (char *)buffer + done, size - done, (off_t)(offset + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return system_error(err, "cannot read", path);
+        if (n == 0)
+            return al_error_set(err, ALIGN_ERROR_IO, "%s: ended after %zu of %zu bytes", path, done, size);
+        done += (size_t)n;
+    }
+    return ALIGN_OK;
+}
+
+/* One byte more than asked for is there, and zero, so that text has its end. */
+static align_status read_part(char **bytes, size_t *read, const char *path, size_t offset, size_t size, size_t limit,
+                              align_error *err)
 {
     align_status status = ALIGN_OK;
     int fd = -1;
-    size_t total, done = 0;
+    size_t total;
     char *buffer = NULL;
-    *text = NULL;
+    *bytes = NULL;
     status = open_regular(&fd, &total, path, err);
     if (status != ALIGN_OK)
         return status;
-    if (total > limit)
-        FAIL(err, ALIGN_ERROR_FORMAT, "%s: %zu bytes, more than the limit of %zu", path, total, limit);
-    buffer = al_alloc(total + 1);
+    if (offset > total || (size != AL_FILE_REST && size > total - offset))
+        FAIL(err, ALIGN_ERROR_FORMAT, "%s: %zu bytes, too few to hold %zu from %zu on", path, total,
+             size == AL_FILE_REST ? 0 : size, offset);
+    if (size == AL_FILE_REST)
+        size = total - offset;
+    if (size > limit)
+        FAIL(err, ALIGN_ERROR_FORMAT, "%s: %zu bytes, more than the limit of %zu", path, size, limit);
+    buffer = al_alloc(size + 1);
     if (!buffer) {
-        status = al_error_no_memory(err, total + 1);
+        status = al_error_no_memory(err, size + 1);
         goto done;
     }
-    while (done < total) {
-        const ssize_t n = read(fd, buffer + done, total - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            status = system_error(err, "cannot read", path);
-            goto done;
-        }
-        if (n == 0)
-            FAIL(err, ALIGN_ERROR_IO, "%s: ended after %zu of %zu bytes", path, done, total);
-        done += (size_t)n;
-    }
-    buffer[total] = '\0';
-    *text = buffer;
-    *size = total;
+    TRY(read_all(fd, buffer, offset, size, path, err));
+    buffer[size] = '\0';
+    *bytes = buffer;
+    *read = size;
     buffer = NULL;
 done:
     al_free(buffer);
     close(fd);
     return status;
+}
+
+align_status al_file_read_part(uint8_t **bytes, size_t *read, const char *path, size_t offset, size_t size,
+                               size_t limit, align_error *err)
+{
+    return read_part((char **)bytes, read, path, offset, size, limit, err);
+}
+
+align_status al_file_read(char **text, size_t *size, const char *path, size_t limit, align_error *err)
+{
+    return read_part(text, size, path, 0, AL_FILE_REST, limit, err);
 }
 
 /* ---- writing ---- */

@@ -24,6 +24,12 @@ void al_map_release(const al_map *map, size_t offset, size_t size);
  * the file is larger. */
 align_status al_file_read(char **text, size_t *size, const char *path, size_t limit, align_error *err);
 
+/* size bytes of a file from offset on, or with AL_FILE_REST all that follow; *bytes is freed with al_free. More than
+ * limit, or less than asked for, is FORMAT. Unlike a map, a disk that fails is an error here and not a signal. */
+#define AL_FILE_REST SIZE_MAX
+align_status al_file_read_part(uint8_t **bytes, size_t *read, const char *path, size_t offset, size_t size,
+                               size_t limit, align_error *err);
+
 /*
  * A file being written: bytes go to "<path>.<pid>-<n>.tmp" in the same folder; commit flushes, syncs and renames it
  * over path; abort removes it. After either, the handle is closed. Writes are buffered; short writes and EINTR are
