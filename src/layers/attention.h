@@ -1,7 +1,7 @@
 #ifndef AL_ATTENTION_H
 #define AL_ATTENTION_H
 /*
- * attention.h: softmax(Q K^T / sqrt(d) + mask) V, head by head, with BERT's relative positions.
+ * attention.h: softmax(Q K^T / sqrt(d) + mask) V, head by head, with BERT's relative positions, and its gradients.
  *
  * B texts, S tokens, A heads, d the head size, N max_position_embeddings. q, k and v are columns of one matrix [B*S,
  * 3*A*d].
@@ -29,9 +29,11 @@ typedef struct al_attention_input {
     const size_t *offsets; /* [B + 1]: text b is rows offsets[b] .. offsets[b + 1] - 1, counted from offsets[0]; NULL: S
                               rows each */
     bool first_only;
-    const float *qkv;       /* [rows, 3*A*d]: q of every head, then k, then v */
-    const float *mask;      /* added to the scores: [B, mask_rows, S]; NULL: nothing, as it must be with offsets */
-    size_t mask_rows;       /* 1: the same for every query; S: one row a query */
+    const float *qkv;  /* [rows, 3*A*d]: q of every head, then k, then v */
+    const float *mask; /* added to the scores: [B, mask_rows, S]; NULL: nothing, as it must be with offsets */
+    size_t mask_rows;  /* 1: the same for every query; S: one row a query */
+    float dropout;     /* rate of probabilities that are dropped (dropout.h), by key */
+    uint64_t key;
     const float *head_mask; /* [A]: factors of the probabilities; NULL: ones */
     float *probabilities;   /* [B, A, S, S] after head_mask, if asked for; NULL: not kept */
     float *context;         /* out: [rows, A*d] */
@@ -39,4 +41,15 @@ typedef struct al_attention_input {
 
 /* Takes its scratch memory from the arena and gives it back. */
 void al_attention_forward(const al_run *run, const al_attention *attention, const al_attention_input *input);
+
+/* Gradients, of the loss to what the name says. */
+typedef struct al_attention_gradients {
+    const float *context; /* [rows, A*d] */
+    float *qkv;           /* out: [rows, 3*A*d], whole, with first_only too */
+    float *distance;      /* [2N - 1, d], added to; NULL: not wanted */
+} al_attention_gradients;
+
+/* From the same input, whose probabilities and context are not read: probabilities are computed again. */
+void al_attention_backward(const al_run *run, const al_attention *attention, const al_attention_input *input,
+                           const al_attention_gradients *gradients);
 #endif

@@ -46,3 +46,32 @@ void al_embedding_forward(const al_run *run, const align_tensor *table, size_t n
     embedding_job job = {run->kernels, table, ids, add, y};
     al_threads_run(run->threads, n, 32, embedding_work, &job);
 }
+
+typedef struct backward_job {
+    const al_kernels *kernels;
+    size_t columns, n;
+    const int64_t *ids;
+    int64_t padding;
+    const float *dy;
+    float *gradient;
+} backward_job;
+
+/* Columns [begin, end) of all rows: an id may come more than once. */
+static void backward_work(void *user, size_t begin, size_t end, int thread)
+{
+    (void)thread;
+    const backward_job *job = user;
+    for (size_t i = 0; i < job->n; i++)
+        if (job->ids[i] != job->padding)
+            job->kernels->add(end - begin, job->dy + i * job->columns + begin,
+                              job->gradient + (size_t)job->ids[i] * job->columns + begin);
+}
+
+void al_embedding_backward(const al_run *run, size_t columns, size_t n, const int64_t *ids, int64_t padding,
+                           const float *dy, float *gradient)
+{
+    if (run->dry)
+        return;
+    backward_job job = {run->kernels, columns, n, ids, padding, dy, gradient};
+    al_threads_run(run->threads, columns, 256, backward_work, &job);
+}

@@ -1,6 +1,7 @@
 #ifndef AL_NORM_H
 #define AL_NORM_H
-/* norm.h: layer norm over the rows of a matrix, and the folding of a batch norm with frozen statistics. */
+/* norm.h: layer norm over the rows of a matrix, forwards and backwards, and the folding of a batch norm with frozen
+ * statistics. */
 #include "layers/packing.h"
 #include "layers/run.h"
 
@@ -16,6 +17,13 @@ void al_layer_norm_init(al_layer_norm *norm, const al_packing *packing, float ep
 
 /* x [rows, n] -> y [rows, n]; y may be x. */
 void al_layer_norm_forward(const al_run *run, const al_layer_norm *norm, size_t rows, const float *x, float *y);
+
+/*
+ * Given the gradient of y: dx [rows, n], which may be dy, and the gradients of weight and bias, [n] each, which are
+ * added to; NULL: not wanted.
+ */
+void al_layer_norm_backward(const al_run *run, const al_layer_norm *norm, size_t rows, const float *x, const float *dy,
+                            float *dx, float *dweight, float *dbias);
 
 /*
  * (z - mean) / sqrt(var + eps) * weight + bias as z * scale + shift: fills scale and shift, [n] each. Computed in
