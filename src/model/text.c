@@ -19,13 +19,10 @@
 #include "base/status.h"
 #include "base/tensor.h"
 #include "layers/attention.h"
-#include "layers/embedding.h"
 #include "layers/linear.h"
 #include "layers/norm.h"
 #include "layers/profile.h"
-
-#include <float.h>
-#include <string.h>
+#include "model/text_rows.h"
 
 typedef struct text_layer {
     al_linear query_key_value; /* [3*R, H]: the three matrices as one */
@@ -41,8 +38,8 @@ struct al_text_tower {
     size_t hidden_size;
     align_activation act;
     bool is_decoder;
-    bool absolute_positions, relative_positions;
-    const align_tensor *word_embeddings, *position_embeddings, *token_type_embeddings; /* read where they are stored */
+    bool relative_positions;
+    al_text_tables tables; /* read where they are stored */
     al_layer_norm embeddings_norm;
     size_t n_layers;
     text_layer *layers;
@@ -53,143 +50,19 @@ struct al_text_tower {
 
 /* ---- forward ---- */
 
-/*
- * The tokens that are computed: all B*S of them; or, where only the first tokens' states are asked for, those that are
- * not masked. A masked key weighs exactly nothing, so leaving it out changes no result.
- */
-typedef struct token_rows {
-    size_t n;
-    const size_t *offsets; /* [B + 1]: text b is rows offsets[b] .. offsets[b + 1] - 1; NULL: S rows each */
-    const size_t *source;  /* [n]: row i is token source[i] of the B*S; NULL: i itself */
-} token_rows;
-
-static float mask_value(const align_tensor *mask, size_t i)
+static void embed(const al_run *run, const al_text_tower *t, const al_text_pass *pass, const al_text_rows *rows,
+                  float *y)
 {
-    float value;
-    al_to_f32(mask->dtype, (const char *)mask->data + i * align_dtype_size(mask->dtype), 1, &value);
-    return value;
-}
-
-/*
- * Only a plain mask of zeros and ones that shows the first token leaves tokens out: a fraction, a hidden first token
- * (perhaps a whole hidden text: a uniform softmax), a causal mask and relative positions are computed as they stand.
- */
-static token_rows rows_to_compute(const al_run *run, const al_text_tower *t, const al_text_pass *pass)
-{
-    const align_tensor *mask = pass->attention_mask;
-    const size_t tokens = pass->tokens, all = pass->batch * tokens;
-    token_rows rows = {all, NULL, NULL};
-    size_t n = 0;
-    if (!pass->first_states || !mask->data || mask->rank != 2 || t->is_decoder || t->relative_positions)
-        return rows;
-    for (size_t i = 0; i < all; i++) {
-        const float m = mask_value(mask, i);
-        if ((m != 0.0f && m != 1.0f) || (i % tokens == 0 && m == 0.0f))
-            return rows;
-        n += m == 1.0f;
-    }
-    size_t *offsets = al_arena_take(run->arena, pass->batch + 1, sizeof *offsets);
-    size_t *source = al_arena_take(run->arena, n, sizeof *source);
-    rows = (token_rows){n, offsets, source};
-    if (run->dry)
-        return rows;
-    n = 0;
-    for (size_t i = 0; i < all; i++) {
-        if (i % tokens == 0)
-            offsets[i / tokens] = n;
-        if (mask_value(mask, i) == 1.0f)
-            source[n++] = i;
-    }
-    offsets[pass->batch] = n;
-    return rows;
-}
-
-/* Integers of a tensor that has [B, S], [1, S] or [S] of them, or none: then the column's number times step. */
-static const int64_t *integers(const al_run *run, const al_text_pass *pass, const token_rows *rows,
-                               const align_tensor *tensor, int64_t step)
-{
-    int64_t *out = al_arena_take(run->arena, rows->n, sizeof *out);
-    if (run->dry)
-        return out;
-    const size_t given = tensor->data ? (size_t)align_tensor_elements(tensor) : 0;
-    for (size_t i = 0; i < rows->n; i++) {
-        const size_t at = rows->source ? rows->source[i] : i;
-        out[i] = tensor->data ? al_tensor_integer(tensor, at % given) : step * (int64_t)(at % pass->tokens);
-    }
-    return out;
-}
-
-static void copy_embeds(const al_text_tower *t, const token_rows *rows, const align_tensor *embeds, float *y)
-{
-    const size_t h = t->hidden_size, size = align_dtype_size(embeds->dtype);
-    for (size_t i = 0; i < rows->n; i++) {
-        const size_t at = rows->source ? rows->source[i] : i;
-        al_to_f32(embeds->dtype, (const char *)embeds->data + at * h * size, h, y + i * h);
-    }
-}
-
-static void embed(const al_run *run, const al_text_tower *t, const al_text_pass *pass, const token_rows *rows, float *y)
-{
-    const size_t mark = al_arena_mark(run->arena), n = rows->n;
     al_profile_step(run, ALIGN_STEP_EMBEDDINGS);
-    if (pass->input_ids->data)
-        al_embedding_forward(run, t->word_embeddings, n, integers(run, pass, rows, pass->input_ids, 0), false, y);
-    else if (!run->dry)
-        copy_embeds(t, rows, pass->inputs_embeds, y);
-    al_embedding_forward(run, t->token_type_embeddings, n, integers(run, pass, rows, pass->token_type_ids, 0), true, y);
-    if (t->absolute_positions)
-        al_embedding_forward(run, t->position_embeddings, n, integers(run, pass, rows, pass->position_ids, 1), true, y);
+    al_text_embed(run, &t->tables, pass, rows, y);
     al_profile_step(run, ALIGN_STEP_NORM);
-    al_layer_norm_forward(run, &t->embeddings_norm, n, y, y);
-    al_arena_release(run->arena, mark);
-}
-
-/*
- * What is added to the scores: (1 - m) times the lowest float, [B, rows, S] with rows 1, or S where each query has a
- * mask of its own: a 3-D mask, taken as it is, or a decoder's causal one times the 2-D mask. NULL when nothing is
- * masked.
- */
-static const float *mask_scores(const al_run *run, const al_text_tower *t, const al_text_pass *pass, size_t *rows)
-{
-    const align_tensor *mask = pass->attention_mask;
-    const size_t tokens = pass->tokens, given = mask->data && mask->rank == 3 ? tokens : 1;
-    const bool causal = t->is_decoder && given == 1;
-    *rows = causal ? tokens : given;
-    if (!mask->data && !causal)
-        return NULL;
-    float *out = al_arena_floats(run->arena, pass->batch * *rows * tokens);
-    float *m = al_arena_floats(run->arena, pass->batch * given * tokens);
-    if (run->dry)
-        return out;
-    if (mask->data)
-        align_tensor_to_f32(mask, m);
-    for (size_t b = 0; b < pass->batch; b++)
-        for (size_t l = 0; l < *rows; l++)
-            for (size_t r = 0; r < tokens; r++) {
-                const float seen = mask->data ? m[(b * given + (given == 1 ? 0 : l)) * tokens + r] : 1.0f;
-                out[(b * *rows + l) * tokens + r] = (1.0f - (causal && r > l ? 0.0f : seen)) * -FLT_MAX;
-            }
-    return out;
-}
-
-/* out [B, H]: the rows of x [n, H] that are the first of their text. */
-static void first_rows(const al_run *run, const al_text_tower *t, const al_attention_input *in, const float *x,
-                       float *out)
-{
-    const size_t h = t->hidden_size;
-    for (size_t b = 0; b < in->batch && !run->dry; b++)
-        memcpy(out + b * h, x + (in->offsets ? in->offsets[b] : b * in->tokens) * h, h * sizeof *out);
-}
-
-static size_t first_row(const al_attention_input *in, size_t text)
-{
-    return in->offsets ? in->offsets[text] : text * in->tokens;
+    al_layer_norm_forward(run, &t->embeddings_norm, rows->n, y, y);
 }
 
 /* Texts [begin, end) of all: what they read and write. */
 static al_attention_input some_texts(const al_attention_input *all, const al_attention *at, size_t begin, size_t end)
 {
-    const size_t row = all->first_only ? begin : first_row(all, begin);
+    const size_t row = all->first_only ? begin : al_text_first_row(all, begin);
     al_attention_input some = *all;
     some.batch = end - begin;
     some.offsets = all->offsets ? all->offsets + begin : NULL;
@@ -212,9 +85,10 @@ static void attend_in_blocks(const al_run *run, const al_text_tower *t, const te
     float *qkv = al_arena_floats(run->arena, most * 3 * width);
     for (size_t begin = 0, end; begin < in->batch; begin = end) {
         end = begin + 1;
-        while (!run->dry && end < in->batch && first_row(in, end + 1) - first_row(in, begin) <= most)
+        while (!run->dry && end < in->batch && al_text_first_row(in, end + 1) - al_text_first_row(in, begin) <= most)
             end++;
-        const size_t row = run->dry ? 0 : first_row(in, begin), rows = run->dry ? most : first_row(in, end) - row;
+        const size_t row = run->dry ? 0 : al_text_first_row(in, begin),
+                     rows = run->dry ? most : al_text_first_row(in, end) - row;
         al_profile_step(run, ALIGN_STEP_QUERY_KEY_VALUE);
         al_linear_forward(run, &layer->query_key_value, rows, al_rows(run, x + row * t->hidden_size, t->hidden_size),
                           ALIGN_ACT_LINEAR, al_rows_out(run, qkv, 3 * width, NULL));
@@ -236,7 +110,7 @@ static void attend(const al_run *run, const al_text_tower *t, const text_layer *
     const float *residual = x;
     if (in->first_only) {
         float *first = al_arena_floats(run->arena, out * t->hidden_size);
-        first_rows(run, t, in, x, first);
+        al_text_first_rows(run, in, t->hidden_size, x, first);
         residual = first;
     }
     attend_in_blocks(run, t, layer, in, n, x);
@@ -281,16 +155,13 @@ void al_text_forward(const al_run *run, const al_text_tower *t, const al_text_pa
     const size_t mark = al_arena_mark(run->arena);
     al_profile_block(run, ALIGN_TOWER_TEXT, 0);
     al_profile_step(run, ALIGN_STEP_INPUT);
-    const token_rows rows = rows_to_compute(run, t, pass);
-    float *attended = al_arena_floats(run->arena, rows.n * t->hidden_size), *factors = NULL;
+    const bool may_leave_out = pass->first_states && !t->is_decoder && !t->relative_positions;
+    const al_text_rows rows = al_text_rows_to_compute(run, pass, may_leave_out);
+    float *attended = al_arena_floats(run->arena, rows.n * t->hidden_size);
     float *stream = pass->first_states ? al_arena_floats(run->arena, rows.n * t->hidden_size) : pass->last_hidden_state;
-    if (pass->head_mask->data) {
-        factors = al_arena_floats(run->arena, (size_t)align_tensor_elements(pass->head_mask));
-        if (!run->dry)
-            align_tensor_to_f32(pass->head_mask, factors);
-    }
+    const float *factors = al_text_head_factors(run, pass);
     al_attention_input in = {.batch = pass->batch, .tokens = pass->tokens, .offsets = rows.offsets};
-    in.mask = rows.offsets ? NULL : mask_scores(run, t, pass, &in.mask_rows);
+    in.mask = rows.offsets ? NULL : al_text_mask_scores(run, pass, t->is_decoder, &in.mask_rows);
 
     float *x = t->n_layers ? state_after(t, pass, 0, stream) : stream;
     embed(run, t, pass, &rows, x);
@@ -299,7 +170,7 @@ void al_text_forward(const al_run *run, const al_text_tower *t, const al_text_pa
         al_profile_block(run, ALIGN_TOWER_TEXT, i + 1);
         float *y = state_after(t, pass, i + 1, stream);
         in.first_only = pass->first_states && i + 1 == t->n_layers;
-        in.head_mask = factors ? factors + (pass->head_mask->rank == 2 ? i * layer->attention.heads : 0) : NULL;
+        in.head_mask = al_text_layer_factors(pass, factors, i, layer->attention.heads);
         in.probabilities = pass->attentions ? al_tensor_floats(&pass->attentions[i]) : NULL;
         attend(run, t, layer, &in, rows.n, x, attended);
         feed_forward(run, t, layer, in.first_only ? pass->batch : rows.n, attended, y);
@@ -307,7 +178,7 @@ void al_text_forward(const al_run *run, const al_text_tower *t, const al_text_pa
     }
     al_profile_block(run, ALIGN_TOWER_TEXT, 0);
     if (pass->first_states && t->n_layers == 0)
-        first_rows(run, t, &in, x, pass->first_states);
+        al_text_first_rows(run, &in, t->hidden_size, x, pass->first_states);
     if (pass->pooler_output)
         pool(run, t, pass);
     al_arena_release(run->arena, mark);
@@ -363,13 +234,6 @@ static void pack_layer(const al_packing *packing, text_layer *layer, const al_te
     al_layer_norm_init(&layer->output_norm, packing, eps, &p->output_norm.weight, &p->output_norm.bias);
 }
 
-static al_positions positions_of(const align_text_config *config)
-{
-    if (!strcmp(config->position_embedding_type, "relative_key"))
-        return AL_POSITIONS_KEY;
-    return strcmp(config->position_embedding_type, "relative_key_query") ? AL_POSITIONS_NONE : AL_POSITIONS_KEY_QUERY;
-}
-
 typedef struct text_source {
     al_text_tower *tower;
     const align_text_config *config;
@@ -390,7 +254,7 @@ static void pack_tower(void *user, const al_packing *packing)
     last.precision = ALIGN_PRECISION_F32;
     al_layer_norm_init(&t->embeddings_norm, packing, eps, &p->embeddings_norm.weight, &p->embeddings_norm.bias);
     for (size_t i = 0; i < t->n_layers; i++)
-        pack_layer(packing, &t->layers[i], &p->layers[i], eps, head_size, positions_of(config));
+        pack_layer(packing, &t->layers[i], &p->layers[i], eps, head_size, al_text_positions(config));
     if (t->has_pooler)
         al_linear_init_packed(&t->pooler, &last, &p->pooler.weight, &p->pooler.bias);
     if (source->params->tower == ALIGN_TOWER_BOTH)
@@ -409,11 +273,9 @@ align_status al_text_tower_new(al_text_tower **out, const align_text_config *con
     TRY(align_activation_from_name(&t->act, config->hidden_act, err));
     t->hidden_size = (size_t)config->hidden_size;
     t->is_decoder = config->is_decoder;
-    t->absolute_positions = !strcmp(config->position_embedding_type, "absolute");
-    t->relative_positions = positions_of(config) != AL_POSITIONS_NONE;
-    t->word_embeddings = &params->text.word_embeddings;
-    t->position_embeddings = &params->text.position_embeddings;
-    t->token_type_embeddings = &params->text.token_type_embeddings;
+    t->relative_positions = al_text_positions(config) != AL_POSITIONS_NONE;
+    t->tables = (al_text_tables){&params->text.word_embeddings, &params->text.token_type_embeddings,
+                                 al_text_has_absolute_positions(config) ? &params->text.position_embeddings : NULL};
     t->has_pooler = params->text.has_pooler;
     t->n_layers = params->text.n_layers;
     t->layers = al_calloc(t->n_layers, sizeof *t->layers);
