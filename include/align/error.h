@@ -37,6 +37,7 @@ typedef enum align_status {
     ALIGN_ERROR_FORMAT,           /* bytes from outside are malformed, truncated or over a limit */
     ALIGN_ERROR_MISMATCH,         /* well-formed pieces do not fit together: a tensor's shape against the config's */
     ALIGN_ERROR_UNSUPPORTED,      /* understood, but this build or the reference does not do it */
+    ALIGN_ERROR_DIVERGED,         /* training: the loss is no finite number any more */
 } align_status;
 
 #define ALIGN_ERROR_MESSAGE_SIZE 1024

@@ -48,6 +48,13 @@ typedef struct align_train_options {
     int64_t accumulate; /* batches whose gradients are averaged into an update. Default 1 */
     uint64_t seed;      /* of the order of pairs, augmentation and dropout */
 
+    /* the pairs */
+    int64_t max_length; /* tokens a text, longer ones are cut; 0: 64, or as many as the model takes */
+    bool all_texts;     /* an epoch has every text once; or else every picture once, with one of its texts */
+    bool fast_decode;   /* as align_image_options has it; only without random crops */
+    int64_t cache;      /* bytes of decoded pictures to keep in memory; 0: none */
+    align_augmentation augmentation;
+
     /* the update */
     align_optimizer optimizer; /* AdamW */
     double lr;                 /* the learning rate after warm-up. Default 1e-3, the paper's */
@@ -72,7 +79,8 @@ typedef struct align_train_options {
     /* the passes */
     align_precision precision; /* of matrix products: f32 (default) or bf16; weights, moments and sums stay f32 */
     bool no_dropout;           /* dropout, attention dropout and drop connect off, whatever the config's rates */
-    bool freeze_batch_norm;    /* batch norm by the running statistics, which stay as they are */
+    bool freeze_batch_norm;    /* batch norm by the running statistics, which stay as they are; as it is anyway where
+                                * the whole vision tower is frozen */
     int threads;               /* 0: one a core. The result does not depend on it */
     int loader_threads;        /* that read and prepare pictures; 0: one. Nor on this */
     int64_t memory;            /* bytes that training may use: what is left after weights, gradients and moments keeps
@@ -91,6 +99,7 @@ typedef struct align_train_options {
 
 /* clang-format off */
 #define ALIGN_TRAIN_OPTIONS_INIT { 1, 0, 64, 0, 1, 0, \
+    0, false, false, 0, ALIGN_AUGMENTATION_INIT, \
     ALIGN_OPTIMIZER_ADAMW, 1e-3, 0.0, 0.0, ALIGN_SCHEDULE_LINEAR, 0, 0.9, 0.999, 1e-8, 1e-5, 0.0, 0.0, 0.0, 1e-3, 100.0, \
     NULL, \
     ALIGN_PRECISION_F32, false, false, 0, 0, 0, \
@@ -145,8 +154,9 @@ typedef struct align_train_result {
  *
  * Errors: INVALID_ARGUMENT for an option out of range (naming it), for fewer than two pairs in a batch and a part of
  * `freeze` that the model lacks; MISMATCH for a resume whose options, model or pairs are not those of the checkpoint
- * (naming the key); a loss that is not finite (naming the step), which leaves the last checkpoint; IO where the disk is
- * full: what was there before stays whole.
+ * (naming the key), or an output that holds checkpoints where none is to be resumed; DIVERGED for a loss or gradient
+ * that is not finite (naming the step), which leaves the last checkpoint; IO where the disk is full: what was there
+ * before stays whole.
  */
 ALIGN_API align_status align_train(const align_model *model, const align_processor *processor,
                                    const align_dataset *pairs, const align_dataset *validation,

@@ -219,8 +219,7 @@ align_status al_writer_write(al_writer *w, const void *bytes, size_t size, align
     return ALIGN_OK;
 }
 
-/* A rename is on disk for good only when its folder is. Not every file system can: a failure here is no loss. */
-static void sync_folder_of(const char *path)
+void al_sync_folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
     char *folder = slash ? al_strndup(path, (size_t)(slash - path) + 1) : al_strdup(".");
@@ -252,7 +251,7 @@ align_status al_writer_commit(al_writer *w, align_error *err)
         status = system_error(err, "cannot rename into place", w->path);
         goto done;
     }
-    sync_folder_of(w->path);
+    al_sync_folder_of(w->path);
     al_free(w->temporary);
     w->temporary = NULL;
 done:

@@ -47,6 +47,10 @@ align_status al_file_write(const char *path, const void *bytes, size_t size, ali
 bool al_is_file(const char *path);
 bool al_is_folder(const char *path);
 
+/* A rename is on disk for good only when the folder is in which it happened: sees to that. Not every file system can; a
+ * failure is no loss. */
+void al_sync_folder_of(const char *path);
+
 /* Makes a folder and its parents; one that exists is fine. */
 align_status al_make_folder(const char *path, align_error *err);
 

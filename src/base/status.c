@@ -24,6 +24,8 @@ const char *align_status_name(align_status status)
         return "mismatch";
     case ALIGN_ERROR_UNSUPPORTED:
         return "unsupported";
+    case ALIGN_ERROR_DIVERGED:
+        return "diverged";
     }
     return "unknown status";
 }

@@ -70,6 +70,17 @@ void al_buffer_format(al_buffer *b, const char *format, ...)
     b->size += (size_t)n;
 }
 
+void al_buffer_number(al_buffer *b, double value, int digits)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%.*g", digits < 17 ? digits : 17, value);
+    for (const char *p = text; *p; p++)
+        if (strchr("0123456789+-eainf", *p))
+            al_buffer_putc(b, *p);
+        else if (p[-1] >= '0' && p[-1] <= '9' && p[1] >= '0' && p[1] <= '9')
+            al_buffer_putc(b, '.');
+}
+
 void al_buffer_put_le(al_buffer *b, uint64_t value, int bytes)
 {
     for (int i = 0; i < bytes; i++)

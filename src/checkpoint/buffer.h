@@ -22,6 +22,9 @@ void al_buffer_puts(al_buffer *buffer, const char *text);
 void al_buffer_putc(al_buffer *buffer, int byte);
 void al_buffer_format(al_buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A number of so many digits as "%g" writes it, with a point whatever the locale says. */
+void al_buffer_number(al_buffer *buffer, double value, int digits);
+
 /* The low `bytes` bytes of value, least significant first. */
 void al_buffer_put_le(al_buffer *buffer, uint64_t value, int bytes);
 

@@ -57,11 +57,11 @@ align_status al_need_state(const align_model *model, const char *what, align_err
 }
 
 /* PyTorch's name of the dtype of the first floating tensor as it will be written. */
-static const char *torch_dtype(const align_model *model, const align_save_options *options)
+static const char *torch_dtype(const align_tensors *state, const align_save_options *options)
 {
     align_dtype dtype = options->dtype;
-    for (size_t i = 0; !options->cast && i < align_tensors_count(model->state); i++) {
-        dtype = align_tensors_at(model->state, i)->dtype;
+    for (size_t i = 0; !options->cast && i < align_tensors_count(state); i++) {
+        dtype = align_tensors_at(state, i)->dtype;
         if (dtype == ALIGN_F32 || dtype == ALIGN_F16 || dtype == ALIGN_BF16)
             break;
     }
@@ -77,12 +77,13 @@ done:
     return status;
 }
 
-static align_status save_config(const align_model *model, const char *folder, const char *dtype, align_error *err)
+static align_status save_config(const align_config *from, align_tower tower, const char *folder, const char *dtype,
+                                align_error *err)
 {
     align_status status = ALIGN_OK;
     align_config config = {0};
-    TRY(align_config_copy(&config, &model->config, err));
-    switch (model->tower) {
+    TRY(align_config_copy(&config, from, err));
+    switch (tower) {
     case ALIGN_TOWER_BOTH:
         TRY(describe(&config.extra, "AlignModel", dtype, err));
         TRY(align_config_save_pretrained(&config, folder, err));
@@ -101,6 +102,19 @@ done:
     return status;
 }
 
+align_status al_state_save_pretrained(const align_tensors *state, const align_config *config, align_tower tower,
+                                      const char *folder, const align_save_options *options, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    /* The weights first: they judge the options, and a folder without a config.json is no model yet. */
+    TRY(align_tensors_save_pretrained(state, folder, options, err));
+    if (!options->variant)
+        TRY(al_packed_remove(folder, err));
+    TRY(save_config(config, tower, folder, torch_dtype(state, options), err));
+done:
+    return status;
+}
+
 align_status align_model_save_pretrained(const align_model *model, const char *folder,
                                          const align_save_options *options, align_error *err)
 {
@@ -111,11 +125,7 @@ align_status align_model_save_pretrained(const align_model *model, const char *f
     TRY(al_need(model, "model", err));
     TRY(al_need(folder, "folder", err));
     TRY(al_need_state(model, "saving it in another form", err));
-    /* The weights first: they judge the options, and a folder without a config.json is no model yet. */
-    TRY(align_tensors_save_pretrained(model->state, folder, options, err));
-    if (!options->variant)
-        TRY(al_packed_remove(folder, err));
-    TRY(save_config(model, folder, torch_dtype(model, options), err));
+    TRY(al_state_save_pretrained(model->state, &model->config, model->tower, folder, options, err));
 done:
     return status;
 }
@@ -128,7 +138,7 @@ align_status align_model_save_packed(const align_model *model, const char *folde
     TRY(al_need(folder, "folder", err));
     TRY(al_make_folder(folder, err));
     TRY(al_packed_save(model, folder, err));
-    TRY(save_config(model, folder, torch_dtype(model, &as_stored), err));
+    TRY(save_config(&model->config, model->tower, folder, torch_dtype(model->state, &as_stored), err));
 done:
     return status;
 }

@@ -38,6 +38,10 @@ align_status al_vision_tower_new(al_vision_tower **out, const align_vision_confi
 const al_arena *al_vision_tower_weights(const al_vision_tower *tower);
 void al_vision_tower_free(al_vision_tower *tower);
 
+/* Writes a state_dict with its config, as align_model_save_pretrained writes a model's. */
+align_status al_state_save_pretrained(const align_tensors *state, const align_config *config, align_tower tower,
+                                      const char *folder, const align_save_options *options, align_error *err);
+
 /* UNSUPPORTED for a packed model; what is done with its state_dict is for the text. */
 align_status al_need_state(const align_model *model, const char *what, align_error *err);
 #endif
