@@ -96,6 +96,19 @@ char *al_format(const char *format, ...)
     return text;
 }
 
+void *al_grow(void *items, size_t count, size_t *capacity, size_t size)
+{
+    size_t wanted, bytes;
+    if (count < *capacity)
+        return items;
+    if (!al_mul(*capacity ? *capacity : 8, 2, &wanted) || !al_mul(wanted, size, &bytes))
+        return NULL;
+    void *grown = al_realloc(items, bytes);
+    if (grown)
+        *capacity = wanted;
+    return grown;
+}
+
 void *al_alloc_aligned(size_t bytes)
 {
     if (must_fail() || bytes > SIZE_MAX - HUGE_PAGE)

@@ -18,6 +18,10 @@ char *al_strdup(const char *text);
 char *al_strndup(const char *text, size_t n);
 char *al_format(const char *format, ...) __attribute__((format(printf, 1, 2))); /* asprintf; NULL without memory */
 
+/* An array of count items with room for one more: items itself, or that moved to twice the capacity. NULL without
+ * memory; then nothing has changed. */
+void *al_grow(void *items, size_t count, size_t *capacity, size_t size);
+
 /* 64-byte aligned, for what kernels read and write; freed with al_free_aligned. */
 void *al_alloc_aligned(size_t bytes);
 void al_free_aligned(void *memory);

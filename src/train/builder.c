@@ -21,22 +21,6 @@ void al_builder_done(al_builder *b)
     al_skips_done(&b->skips);
 }
 
-/* Room for one more item of an array that doubles. */
-static align_status reserve(void *array, size_t count, size_t *capacity, size_t size, align_error *err)
-{
-    void **items = array;
-    size_t bytes;
-    if (count < *capacity)
-        return ALIGN_OK;
-    const size_t wanted = *capacity ? 2 * *capacity : 64;
-    void *grown = al_mul(wanted, size, &bytes) ? al_realloc(*items, bytes) : NULL;
-    if (!grown)
-        return al_error_no_memory(err, wanted);
-    *items = grown;
-    *capacity = wanted;
-    return ALIGN_OK;
-}
-
 /* ---- strings ---- */
 
 static align_status add_string(al_builder *b, const char *text, size_t size, size_t *string, align_error *err)
@@ -96,9 +80,10 @@ static align_status grow_table(al_builder *b, align_error *err)
 
 static align_status add_pair(al_builder *b, const al_place *place, size_t *pair, align_error *err)
 {
-    const align_status status = reserve(&b->pairs, b->n_pairs, &b->pairs_capacity, sizeof *b->pairs, err);
-    if (status != ALIGN_OK)
-        return status;
+    al_new_pair *pairs = al_grow(b->pairs, b->n_pairs, &b->pairs_capacity, sizeof *pairs);
+    if (!pairs)
+        return al_error_no_memory(err, b->n_pairs * sizeof *pairs);
+    b->pairs = pairs;
     *pair = b->n_pairs;
     b->pairs[b->n_pairs++] = (al_new_pair){.place = *place};
     return ALIGN_OK;
@@ -191,7 +176,10 @@ align_status al_builder_text(al_builder *b, size_t pair, const al_source *source
         return al_builder_explain(b, pair, source, "the caption is empty", err);
     if (!al_is_utf8(text, size))
         return al_builder_explain(b, pair, source, "the caption is not UTF-8", err);
-    TRY(reserve(&b->texts, b->n_texts, &b->texts_capacity, sizeof *b->texts, err));
+    al_new_text *texts = al_grow(b->texts, b->n_texts, &b->texts_capacity, sizeof *texts);
+    if (!texts)
+        return al_error_no_memory(err, b->n_texts * sizeof *texts);
+    b->texts = texts;
     TRY(add_string(b, text, size, &string, err));
     b->texts[b->n_texts++] = (al_new_text){pair, string};
     b->pairs[pair].texts++;

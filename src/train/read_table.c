@@ -25,14 +25,10 @@ typedef struct table {
 
 static align_status begin_cell(table *t, align_error *err)
 {
-    if (t->n_cells == t->capacity) {
-        const size_t capacity = t->capacity ? 2 * t->capacity : 16;
-        size_t *cells = al_realloc(t->cells, capacity * sizeof *cells);
-        if (!cells)
-            return al_error_no_memory(err, capacity * sizeof *cells);
-        t->cells = cells;
-        t->capacity = capacity;
-    }
+    size_t *cells = al_grow(t->cells, t->n_cells, &t->capacity, sizeof *cells);
+    if (!cells)
+        return al_error_no_memory(err, t->n_cells * sizeof *cells);
+    t->cells = cells;
     t->cells[t->n_cells++] = t->text.size;
     return ALIGN_OK;
 }

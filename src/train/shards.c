@@ -19,16 +19,12 @@ align_status al_paths_add(al_paths *paths, char *path, align_error *err)
 {
     if (!path)
         return al_error_no_memory(err, 1);
-    if (paths->count == paths->capacity) {
-        const size_t capacity = paths->capacity ? 2 * paths->capacity : 16;
-        char **items = al_realloc(paths->items, capacity * sizeof *items);
-        if (!items) {
-            al_free(path);
-            return al_error_no_memory(err, capacity * sizeof *items);
-        }
-        paths->items = items;
-        paths->capacity = capacity;
+    char **items = al_grow(paths->items, paths->count, &paths->capacity, sizeof *items);
+    if (!items) {
+        al_free(path);
+        return al_error_no_memory(err, paths->count * sizeof *items);
     }
+    paths->items = items;
     paths->items[paths->count++] = path;
     return ALIGN_OK;
 }

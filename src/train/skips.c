@@ -10,14 +10,10 @@ align_status al_skips_add(al_skips *s, const char *where, const char *reason, al
         s->count++;
         return ALIGN_OK;
     }
-    if (s->kept == s->capacity) {
-        const size_t capacity = s->capacity ? 2 * s->capacity : 16;
-        al_skip *items = al_realloc(s->items, capacity * sizeof *items);
-        if (!items)
-            return al_error_no_memory(err, capacity * sizeof *items);
-        s->items = items;
-        s->capacity = capacity;
-    }
+    al_skip *items = al_grow(s->items, s->kept, &s->capacity, sizeof *items);
+    if (!items)
+        return al_error_no_memory(err, s->kept * sizeof *items);
+    s->items = items;
     al_skip *item = &s->items[s->kept];
     *item = (al_skip){al_strdup(where), al_strdup(reason)};
     if (!item->where || !item->reason) {

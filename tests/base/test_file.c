@@ -60,6 +60,36 @@ static void write_and_read(void **state)
     free(big);
 }
 
+static void parts(void **state)
+{
+    (void)state;
+    char *path = in_folder("p");
+    uint8_t *bytes;
+    size_t size;
+    align_error err = ALIGN_ERROR_INIT;
+    assert_int_equal(al_file_write(path, "0123456789", 10, NULL), ALIGN_OK);
+    assert_int_equal(al_file_read_part(&bytes, &size, path, 3, 4, 4, NULL), ALIGN_OK);
+    assert_int_equal(size, 4);
+    assert_memory_equal(bytes, "3456", 5);
+    al_free(bytes);
+    assert_int_equal(al_file_read_part(&bytes, &size, path, 8, AL_FILE_REST, 4, NULL), ALIGN_OK);
+    assert_int_equal(size, 2);
+    assert_memory_equal(bytes, "89", 3);
+    al_free(bytes);
+    assert_int_equal(al_file_read_part(&bytes, &size, path, 10, AL_FILE_REST, 4, NULL), ALIGN_OK);
+    assert_int_equal(size, 0);
+    al_free(bytes);
+    assert_int_equal(al_file_read_part(&bytes, &size, path, 8, 3, 4, &err), ALIGN_ERROR_FORMAT);
+    assert_null(bytes);
+    assert_non_null(strstr(err.message, "10 bytes, too few to hold 3 from 8 on"));
+    assert_int_equal(al_file_read_part(&bytes, &size, path, 11, AL_FILE_REST, 4, NULL), ALIGN_ERROR_FORMAT);
+    assert_int_equal(al_file_read_part(&bytes, &size, path, 2, SIZE_MAX - 1, 4, NULL), ALIGN_ERROR_FORMAT);
+    assert_int_equal(al_file_read_part(&bytes, &size, path, 2, 5, 4, &err), ALIGN_ERROR_FORMAT);
+    assert_non_null(strstr(err.message, "more than the limit of 4"));
+    unlink(path);
+    al_free(path);
+}
+
 static void pieces(void **state)
 {
     (void)state;
@@ -139,8 +169,8 @@ int main(void)
 {
     if (!mkdtemp(folder))
         return 1;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(write_and_read), cmocka_unit_test(pieces),
-                                       cmocka_unit_test(failures), cmocka_unit_test(folders)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(write_and_read), cmocka_unit_test(parts),
+                                       cmocka_unit_test(pieces), cmocka_unit_test(failures), cmocka_unit_test(folders)};
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     rmdir(folder);
     return failed;
