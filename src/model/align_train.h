@@ -15,6 +15,10 @@ typedef struct al_trainer al_trainer;
 typedef struct al_step_outputs {
     float *text_embeds, *image_embeds; /* [B, P], of unit length */
     float *pooler_output;              /* [B, P], of the vision tower */
+
+    /* of the vision tower, as al_vision_pass has them; only of a step in one slice */
+    float *last_hidden_state;
+    const align_tensor *hidden_states;
 } al_step_outputs;
 
 typedef struct al_step_options {
@@ -34,7 +38,7 @@ typedef struct al_step_options {
 } al_step_options;
 
 /* clang-format off */
-#define AL_STEP_OPTIONS_INIT { 0, ALIGN_PRECISION_F32, false, 0, true, 1.0f, 0, NULL, 0, 0, false, { NULL, NULL, NULL } }
+#define AL_STEP_OPTIONS_INIT { 0, ALIGN_PRECISION_F32, false, 0, true, 1.0f, 0, NULL, 0, 0, false, { NULL, NULL, NULL, NULL, NULL } }
 /* clang-format on */
 
 /*

@@ -217,3 +217,17 @@ align_status al_check_vision_inputs(const align_config *all, const al_model_para
                             last.rows, last.columns, config->hidden_dim);
     return ALIGN_OK;
 }
+
+align_status al_check_pairs(const align_config *config, const al_model_params *params, const align_inputs *inputs,
+                            al_text_pass *texts, al_vision_pass *pictures, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    TRY(al_check_vision_inputs(config, params, inputs, pictures, err));
+    TRY(al_check_text_inputs(config, params, inputs, texts, err));
+    if (texts->batch != pictures->batch || texts->batch == 0)
+        FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT,
+             "%zu texts and %zu pictures; every text needs its picture, and at least one pair", texts->batch,
+             pictures->batch);
+done:
+    return status;
+}

@@ -14,4 +14,8 @@ align_status al_check_text_inputs(const align_config *config, const al_model_par
 /* The same for pixel_values. */
 align_status al_check_vision_inputs(const align_config *config, const al_model_params *params,
                                     const align_inputs *inputs, al_vision_pass *pass, align_error *err);
+
+/* Both, and that they are as many, at least one. */
+align_status al_check_pairs(const align_config *config, const al_model_params *params, const align_inputs *inputs,
+                            al_text_pass *texts, al_vision_pass *pictures, align_error *err);
 #endif

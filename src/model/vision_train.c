@@ -379,6 +379,18 @@ static void choose_kept(const al_run *run, al_vision_trainer *t, const al_traini
     }
 }
 
+/* Hands out x [B*rows*columns, C] as [B, C, rows, columns], where somebody asks for it. */
+static void hand_out(const al_run *run, al_vision_shape s, const al_vision_pass *pass, const float *x, float *out)
+{
+    if (out)
+        al_channels_first(run, pass->batch, s.rows * s.columns, s.channels, x, out);
+}
+
+static float *state_of(const al_vision_pass *pass, size_t i)
+{
+    return pass->hidden_states ? al_tensor_floats(&pass->hidden_states[i]) : NULL;
+}
+
 void al_vision_train_forward(const al_run *run, al_vision_trainer *t, const al_training *how,
                              const al_vision_pass *pass)
 {
@@ -393,11 +405,14 @@ void al_vision_train_forward(const al_run *run, al_vision_trainer *t, const al_t
     t->stem_state = al_norm_state_take(run->arena, t->stem.channels);
     float *x = al_arena_floats(run->arena, pass->batch * t->stem.rows * t->stem.columns * t->stem.channels);
     stem_forward(run, t, how, pass, x);
+    hand_out(run, t->stem, pass, x, state_of(pass, 0));
     for (size_t i = 0; i < t->n_blocks; i++) {
         mbconv_begin(run, t, how, i, pass->batch, x);
         mbconv_forward(run, t, how, i);
         x = t->blocks[i].y;
+        hand_out(run, t->blocks[i].out, pass, x, state_of(pass, i + 1));
     }
+    hand_out(run, s, pass, x, pass->last_hidden_state);
     t->features = x;
     t->pooled = al_arena_floats(run->arena, pass->batch * s.channels);
     al_pool(run, pass->batch, s.rows * s.columns, s.channels, t->pool_max, x, t->pooled);

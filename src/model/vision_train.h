@@ -14,8 +14,9 @@ align_status al_vision_trainer_new(al_vision_trainer **out, const align_config *
 void al_vision_trainer_free(al_vision_trainer *trainer); /* NULL is fine */
 
 /*
- * Of the pass, batch, height, width and pixel_values are read, and pooler_output [B, C] is written. What the way back
- * needs stays in run->arena: the caller marks before and releases after backward.
+ * Of the pass, batch, height, width and pixel_values are read, pooler_output [B, C] is written, and the states where
+ * they are asked for, as al_vision_forward does. What the way back needs stays in run->arena: the caller marks before
+ * and releases after backward.
  */
 void al_vision_train_forward(const al_run *run, al_vision_trainer *t, const al_training *how,
                              const al_vision_pass *pass);

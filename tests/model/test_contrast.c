@@ -5,15 +5,9 @@
 #include "model/contrast.h"
 
 #include "base/random.h"
+#include "ranks_test.h"
 
 #include <math.h>
-#include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 typedef struct batch {
     size_t n, width;
@@ -254,67 +248,25 @@ static void test_memory(void **state)
     }
 }
 
-/* ---- ranks: threads that meet ---- */
+/* ---- ranks ---- */
 
 enum { RANKS = 3 };
 
-typedef struct world {
-    pthread_barrier_t barrier;
-    const void *given[RANKS];
-    size_t counts[RANKS];
+typedef struct share {
     const batch *batch;
-    al_contrast results[RANKS];
-} world;
+    al_contrast result;
+} share;
 
-typedef struct member {
-    world *world;
-    int rank;
-} member;
-
-static void meet(member *m, const void *mine, size_t n)
+static void contrast_of_rank(const al_collective *ranks, void *user)
 {
-    m->world->given[m->rank] = mine;
-    m->world->counts[m->rank] = n;
-    pthread_barrier_wait(&m->world->barrier);
-}
-
-static void world_sum(void *user, double *x, size_t n)
-{
-    member *m = user;
-    double *sum = calloc(n, sizeof *sum);
-    meet(m, x, n);
-    for (int r = 0; r < RANKS; r++)
-        for (size_t i = 0; i < n; i++)
-            sum[i] += ((const double *)m->world->given[r])[i];
-    pthread_barrier_wait(&m->world->barrier);
-    memcpy(x, sum, n * sizeof *x);
-    free(sum);
-}
-
-static void world_gather(void *user, const float *mine, size_t n, float *all)
-{
-    member *m = user;
-    meet(m, mine, n);
-    for (int r = 0; r < RANKS; r++) {
-        memcpy(all, m->world->given[r], m->world->counts[r] * sizeof *all);
-        all += m->world->counts[r];
-    }
-    pthread_barrier_wait(&m->world->barrier);
-}
-
-static void *rank_main(void *user)
-{
-    member *m = user;
-    const batch *b = m->world->batch;
-    const size_t first = b->n * (size_t)m->rank / RANKS, end = b->n * ((size_t)m->rank + 1) / RANKS;
-    const al_collective ranks = {m->rank, RANKS, m, world_sum, world_gather};
-    al_contrast *c = &m->world->results[m->rank];
-    *c = contrast_of(b, first, end - first);
-    c->ranks = &ranks;
-    c->text_gradient = get((end - first) * b->width, sizeof(float));
-    c->image_gradient = get((end - first) * b->width, sizeof(float));
-    run_contrast(c, NULL);
-    return NULL;
+    share *s = user;
+    const batch *b = s->batch;
+    const size_t rank = (size_t)ranks->rank, first = b->n * rank / RANKS, end = b->n * (rank + 1) / RANKS;
+    s->result = contrast_of(b, first, end - first);
+    s->result.ranks = ranks;
+    s->result.text_gradient = get((end - first) * b->width, sizeof(float));
+    s->result.image_gradient = get((end - first) * b->width, sizeof(float));
+    run_contrast(&s->result, NULL);
 }
 
 /* Three ranks with unequal shares have the loss and, together, the gradients of one. */
@@ -323,20 +275,12 @@ static void test_ranks(void **state)
     (void)state;
     batch b = make_batch(1601, 12, 0.2f);
     answer expected = plain(&b);
-    world w = {.batch = &b};
-    pthread_t threads[RANKS];
-    member members[RANKS];
+    share shares[RANKS] = {{.batch = &b}, {.batch = &b}, {.batch = &b}};
+    run_ranks(RANKS, contrast_of_rank, (void *[]){&shares[0], &shares[1], &shares[2]});
     double temperature = 0.0;
-    assert_int_equal(pthread_barrier_init(&w.barrier, NULL, RANKS), 0);
     for (int r = 0; r < RANKS; r++) {
-        members[r] = (member){&w, r};
-        assert_int_equal(pthread_create(&threads[r], NULL, rank_main, &members[r]), 0);
-    }
-    for (int r = 0; r < RANKS; r++)
-        assert_int_equal(pthread_join(threads[r], NULL), 0);
-    for (int r = 0; r < RANKS; r++) {
-        const al_contrast *c = &w.results[r];
-        assert_true(c->loss == w.results[0].loss && fabs(c->loss - expected.loss) <= 2e-6 * expected.loss);
+        const al_contrast *c = &shares[r].result;
+        assert_true(c->loss == shares[0].result.loss && fabs(c->loss - expected.loss) <= 2e-6 * expected.loss);
         assert_true(strays(c->text_gradient, expected.texts, c->first, c->pairs, b.n, b.width) <= 2e-6);
         assert_true(strays(c->image_gradient, expected.images, c->first, c->pairs, b.n, b.width) <= 2e-6);
         temperature += c->temperature_gradient;
@@ -344,7 +288,6 @@ static void test_ranks(void **state)
         free(c->image_gradient);
     }
     assert_true(fabs(temperature - expected.temperature) <= 2e-6 * fabs(expected.temperature));
-    pthread_barrier_destroy(&w.barrier);
     free_answer(&expected);
     free_batch(&b);
 }

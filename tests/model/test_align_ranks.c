@@ -1,0 +1,110 @@
+/* test_align_ranks.c: ranks that train one model together have the loss and the gradients of one process. */
+#include "ranks_test.h"
+#include "step_test.h"
+
+typedef struct rank_job {
+    setup setup;
+    const pairs *pairs;
+    size_t ranks;
+    al_step_options options;
+    double loss;
+} rank_job;
+
+static void step_of_rank(const al_collective *ranks, void *user)
+{
+    rank_job *job = user;
+    const size_t n = PAIRS / job->ranks, first = n * (size_t)ranks->rank;
+    const align_inputs in = inputs_of(job->pairs, first, n);
+    job->options.ranks = ranks;
+    job->options.first = first;
+    job->options.total = PAIRS;
+    job->loss = step(&job->setup, &in, &job->options);
+}
+
+/* Ranks' gradients added up, to be freed; buffers of rank 0 are copied out where they are asked for. */
+static float *gradient_of_ranks(const pairs *p, int ranks, const al_step_options *options, double *loss, char *buffers)
+{
+    rank_job jobs[MOST_RANKS];
+    void *users[MOST_RANKS];
+    for (int r = 0; r < ranks; r++) {
+        jobs[r] = (rank_job){set_up("tiny", 1), p, (size_t)ranks, *options, 0.0};
+        users[r] = &jobs[r];
+    }
+    run_ranks(ranks, step_of_rank, users);
+    const size_t size = jobs[0].setup.trainable->size;
+    float *sum = calloc(size, sizeof *sum);
+    assert_non_null(sum);
+    *loss = jobs[0].loss;
+    if (buffers)
+        memcpy(buffers, jobs[0].setup.trainable->buffers, jobs[0].setup.trainable->buffer_bytes);
+    for (int r = 0; r < ranks; r++) {
+        assert_true(jobs[r].loss == *loss);
+        for (size_t i = 0; i < size; i++)
+            sum[i] += jobs[r].setup.trainable->gradient[i];
+        tear_down(&jobs[r].setup);
+    }
+    return sum;
+}
+
+/* A batch in slices on one rank, and a slice each on as many ranks: batch statistics are those of a slice in both. */
+static void test_ranks_are_slices(void **state)
+{
+    (void)state;
+    pairs p;
+    make_pairs(&p);
+    setup s = set_up("tiny", 1);
+    const align_inputs in = inputs_of(&p, 0, PAIRS);
+    al_step_options options = AL_STEP_OPTIONS_INIT;
+    double loss, rank_loss;
+    for (int ranks = 2; ranks <= 3; ranks++) {
+        options.slice = PAIRS / (size_t)ranks;
+        float *sliced = gradient_of(&s, &in, &options, &loss);
+        options.slice = 0;
+        float *sum = gradient_of_ranks(&p, ranks, &options, &rank_loss, NULL);
+        assert_true(fabs(rank_loss - loss) <= 1e-6 * loss);
+        assert_close(s.trainable, sum, sliced, 1e-5);
+        free(sum);
+        free(sliced);
+    }
+    tear_down(&s);
+}
+
+/* With statistics over all ranks' pictures, ranks are one process with all of the batch. */
+static void test_synchronised_ranks(void **state)
+{
+    (void)state;
+    pairs p;
+    make_pairs(&p);
+    setup s = set_up("tiny", 1);
+    const align_inputs in = inputs_of(&p, 0, PAIRS);
+    al_step_options options = AL_STEP_OPTIONS_INIT;
+    char *buffers = malloc(s.trainable->buffer_bytes);
+    assert_non_null(buffers);
+    double loss, rank_loss;
+    float *whole = gradient_of(&s, &in, &options, &loss);
+    options.sync_statistics = true;
+    for (int ranks = 2; ranks <= 3; ranks++) {
+        float *sum = gradient_of_ranks(&p, ranks, &options, &rank_loss, buffers);
+        assert_true(fabs(rank_loss - loss) <= 1e-6 * loss);
+        assert_close(s.trainable, sum, whole, 5e-5);
+        for (size_t e = 0; e < s.trainable->n_entries; e++) {
+            const al_trainable_entry *entry = &s.trainable->entries[e];
+            const float *expected = entry->value->data, *found = (const float *)(void *)(buffers + entry->offset);
+            for (size_t i = 0; entry->buffer && entry->kind != AL_BUFFER_COUNT && i < entry->elements; i++)
+                assert_true(fabsf(found[i] - expected[i]) <= 1e-5f * (1.0f + fabsf(expected[i])));
+        }
+        free(sum);
+    }
+    free(buffers);
+    free(whole);
+    tear_down(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ranks_are_slices),
+        cmocka_unit_test(test_synchronised_ranks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
