@@ -40,7 +40,8 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
         {CLI_FLAG, "output-hidden-states", NULL, &args->forward.output_hidden_states, 0, "also write hidden_states.N"},
         {CLI_FLAG, "output-attentions", NULL, &args->forward.output_attentions, 0,
          "also write attentions.N of the text tower"},
-        {CLI_FLAG, "gradients", NULL, &args->gradients, 0, "also write gradients; not in this version"},
+        {CLI_FLAG, "gradients", NULL, &args->gradients, 0,
+         "with --return-loss: also write the gradient of every parameter, in training mode without dropout"},
         CLI_OPTIONS_COMMON(args->common),
     };
     cli_list rest = {0};
@@ -175,6 +176,27 @@ static void run_model(writer *w, align_context *context, const align_inputs *in,
     }
 }
 
+/*
+ * A pass in training mode and what came of it: the pictures' outputs, the logits and the loss are those of this pass.
+ * The text tower without dropout gives the same in both modes. *gradients is what the writer's views point into.
+ */
+static void run_gradients(writer *w, align_tensors **gradients, const cli_session *session, const align_inputs *in,
+                          const arguments *args)
+{
+    align_text_output text = {0};
+    align_gradient_options options = ALIGN_GRADIENT_OPTIONS_INIT;
+    options.threads = (int)args->common.threads;
+    options.output_hidden_states = args->forward.output_hidden_states;
+    w->status = align_model_gradients(gradients, session->model, in, &options, w->err);
+    if (w->status == ALIGN_OK)
+        w->status = align_text_model_forward(session->context, in, &args->forward, &text, w->err);
+    if (w->status != ALIGN_OK)
+        return;
+    for (size_t i = 0; i < align_tensors_count(*gradients); i++)
+        put(w, "", align_tensors_name(*gradients, i), align_tensors_at(*gradients, i));
+    put_text_output(w, "text_model_output.", &text);
+}
+
 static bool is_tower(const arguments *args, const char *name)
 {
     return args->tower && strcmp(args->tower, name) == 0;
@@ -182,7 +204,7 @@ static bool is_tower(const arguments *args, const char *name)
 
 static align_status forward(cli_session *session, const arguments *args, align_error *err)
 {
-    align_tensors *file = NULL;
+    align_tensors *file = NULL, *gradients = NULL;
     align_inputs inputs = ALIGN_INPUTS_INIT;
     writer w = {NULL, ALIGN_OK, err};
     w.status = align_tensors_open(&file, args->inputs, err);
@@ -194,6 +216,8 @@ static align_status forward(cli_session *session, const arguments *args, align_e
             run_text_tower(&w, session->context, &inputs, args);
         else if (is_tower(args, "vision"))
             run_vision_tower(&w, session->context, &inputs, args);
+        else if (args->gradients)
+            run_gradients(&w, &gradients, session, &inputs, args);
         else
             run_model(&w, session->context, &inputs, args);
     }
@@ -203,6 +227,7 @@ static align_status forward(cli_session *session, const arguments *args, align_e
         cli_print_json(
             json_pack("{s:o, s:o}", "output", cli_json_text(args->output), "tensors", cli_json_tensors(w.tensors)));
     align_tensors_free(w.tensors);
+    align_tensors_free(gradients);
     align_tensors_free(file);
     return w.status;
 }
@@ -216,8 +241,6 @@ static int run(const cli_command *self, int argc, char **argv)
     int code = parse(self, &args, argc, argv);
     if (code != CLI_PROCEED)
         return code;
-    if (args.gradients)
-        return cli_fail("forward: --gradients is not in this version");
     load.no_pooler = args.no_pooler;
     if (is_tower(&args, "text"))
         load.tower = ALIGN_TOWER_TEXT;
@@ -237,7 +260,9 @@ const cli_command cli_forward = {
     .summary = "run the model on raw tensors",
     .description = "Texts and pictures give everything that AlignModel returns; texts alone give text_features, "
                    "pictures alone image_features (not normalised). --tower runs one tower and writes its outputs "
-                   "without a prefix. All outputs are F32, integers are read as I64 or I32.",
+                   "without a prefix. All outputs are F32, integers are read as I64 or I32. --gradients also writes "
+                   "grad.NAME of every parameter and buffer.NAME of every running statistic; loss, logits and "
+                   "pictures' outputs are then those of the training pass.",
     .examples = "  align forward --inputs inputs.safetensors --output outputs.safetensors --return-loss\n"
                 "  align forward --tower text --inputs inputs.safetensors --output text.safetensors\n",
     .run = run,

@@ -226,6 +226,39 @@ ALIGN_API float align_model_temperature(const align_model *model);
 ALIGN_API void align_normalize(float *x, size_t rows, size_t n);
 ALIGN_API void align_softmax(float *x, size_t rows, size_t n);
 
+/* ---- gradients ---- */
+
+typedef struct align_gradient_options {
+    int threads;           /* 0: one a core */
+    bool batch_statistics; /* true: batch norm by the batch, as model.train() has it; false: by running statistics */
+    bool output_hidden_states; /* of the vision tower */
+    int64_t slice;             /* pairs whose activations exist at once, for less memory and more time; 0: all. With
+                                * batch_statistics each slice has its own */
+    int64_t max_bytes; /* of workspace: beyond it activations are computed again, and at last refused; 0: none */
+} align_gradient_options;
+
+/* clang-format off */
+#define ALIGN_GRADIENT_OPTIONS_INIT { 0, true, false, 0, 0 }
+/* clang-format on */
+
+/*
+ * What loss.backward() gives after model(**inputs, return_loss=True) with every dropout rate 0: one text a picture. The
+ * model stays as it is. *out holds, in this order and to be freed by the caller:
+ *
+ *     loss, logits_per_image, logits_per_text, text_embeds, image_embeds,
+ *     vision_model_output.pooler_output, vision_model_output.last_hidden_state    of this pass: with batch_statistics
+ *     and vision_model_output.hidden_states.N where asked for                     they are not those of forward
+ *     grad.<state_dict name>      F32, of every parameter; zeros where the loss does not depend on it, for which the
+ *                                 reference has None (the text pooler, crossattention)
+ *     buffer.<state_dict name>    with batch_statistics: running_mean, running_var, num_batches_tracked after the pass
+ *
+ * Products are computed in the model's precision. Errors: those of align_model_forward; UNSUPPORTED for a tower alone,
+ * a packed model, int8; INVALID_ARGUMENT for statistics over one value a channel, in the reference's words;
+ * OUT_OF_MEMORY where max_bytes is too little, naming what is needed. options NULL: the defaults.
+ */
+ALIGN_API align_status align_model_gradients(align_tensors **out, const align_model *model, const align_inputs *inputs,
+                                             const align_gradient_options *options, align_error *err);
+
 /* ---- where the time goes ---- */
 
 /* The steps of a pass, each with its bias, activation and residual. */

@@ -50,9 +50,8 @@ void align_softmax(float *x, size_t rows, size_t n)
     }
 }
 
-/* logits_per_text [texts, images] and its transpose. */
-static void similarity_forward(const al_run *run, float temperature, size_t texts, size_t images, size_t n,
-                               const float *text_embeds, const float *image_embeds, float *per_text, float *per_image)
+void al_similarity_forward(const al_run *run, float temperature, size_t texts, size_t images, size_t n,
+                           const float *text_embeds, const float *image_embeds, float *per_text, float *per_image)
 {
     if (run->dry)
         return;
@@ -188,8 +187,8 @@ static void run_align(const al_run *run, al_arena *results, request *q)
         align_normalize(text_embeds, texts, width);
         align_normalize(image_embeds, images, width);
     }
-    similarity_forward(run, model->temperature, texts, images, width, text_embeds, image_embeds, per_text,
-                       al_tensor_floats(&out->logits_per_image));
+    al_similarity_forward(run, model->temperature, texts, images, width, text_embeds, image_embeds, per_text,
+                          al_tensor_floats(&out->logits_per_image));
     if (loss && !run->dry)
         *loss =
             (float)((cross_entropy(per_text, texts) + cross_entropy(al_tensor_floats(&out->logits_per_image), images)) /

@@ -24,6 +24,10 @@ typedef struct al_contrast {
 /* Fills what is marked out. The gradient of an embedding is that of the loss of all pairs. */
 void al_contrast_run(const al_run *run, al_contrast *contrast);
 
+/* All logits, for those who want to see them: per_text [texts, images], and its transpose per_image (align.c). */
+void al_similarity_forward(const al_run *run, float temperature, size_t texts, size_t images, size_t width,
+                           const float *text_embeds, const float *image_embeds, float *per_text, float *per_image);
+
 /* The share of the target that all answers get alike, in this loss and in align_model_forward's. */
 #define AL_LABEL_SMOOTHING 0.1
 #endif

@@ -71,15 +71,15 @@ def save_tensors(tensors, path, **metadata):
         file.write(len(text).to_bytes(8, "little") + text + written[8 + size :])
 
 
-def save_run(folder, name, call, inputs, outputs, **flags):
-    """Writes folder/runs/<name>.safetensors; flags that are False are left out."""
+def save_run(folder, name, call, inputs, outputs, place="runs", **flags):
+    """Writes folder/<place>/<name>.safetensors; flags that are False are left out."""
     overlap = set(inputs) & set(outputs)
     unknown = set(inputs) - set(INPUT_NAMES)
     if overlap or unknown:
         raise ValueError(f"{name}: inputs {sorted(unknown)} unknown, {sorted(overlap)} also an output")
-    os.makedirs(os.path.join(folder, "runs"), exist_ok=True)
+    os.makedirs(os.path.join(folder, place), exist_ok=True)
     kept = {key: value if isinstance(value, str) else int(value) for key, value in flags.items() if value}
-    save_tensors({**inputs, **outputs}, os.path.join(folder, "runs", name + ".safetensors"), call=call, **kept)
+    save_tensors({**inputs, **outputs}, os.path.join(folder, place, name + ".safetensors"), call=call, **kept)
 
 
 def flatten(output, prefix=""):

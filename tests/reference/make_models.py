@@ -9,8 +9,7 @@ Made with transformers 4.37.2, torch 2.15.0, safetensors 0.8.0, numpy 1.26.4, Py
 
 The reference runs in float32 with eager attention on one thread, and once more in float64: where float32 itself strays
 by more than NOISE of a tensor's largest magnitude (a small difference of large numbers), weights and inputs are drawn
-again, for such a tensor would test nobody's code. `--gradients` also keeps what training needs: the loss, the gradient
-of every parameter and the updated buffers, in train mode with every dropout rate 0.
+again, for such a tensor would test nobody's code. make_gradients.py adds gradients to the same folders.
 """
 
 import argparse
@@ -24,7 +23,7 @@ import warnings
 import checkpoint_forms
 import torch
 import transformers
-from golden_io import Seeds, flatten, folder_bytes, read_json, save_run, save_tensors
+from golden_io import Seeds, flatten, folder_bytes, read_json, save_run
 from model_cases import named_cases, random_case
 from random_weights import randomize
 from torch import nn
@@ -40,7 +39,7 @@ class Selu(nn.Module):
     SCALE = 1.0507009873554804934193349852946
 
     def forward(self, x):
-        return self.SCALE * torch.where(x > 0, x, self.ALPHA * torch.expm1(x))
+        return self.SCALE * torch.where(x > 0, x, self.ALPHA * torch.expm1(x.clamp(max=0)))
 
 
 ACT2FN["selu"] = Selu
@@ -241,25 +240,6 @@ class Maker:
         height, width = self.case.size
         self.keep_vision("one_row_more", dict(pixel_values=self.random_pictures(1, height + 1, width)))
 
-    def run_gradients(self):
-        """One step of training: loss, gradients and updated buffers, computed in float64 and rounded once."""
-        model = copy.deepcopy(self.wide_model).train()
-        for module in model.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = 0.0
-        wide = widen(self.inputs)
-        output = model(**wide, return_loss=True)
-        output.loss.backward()
-        kept = {"loss": output.loss.float()}
-        for name, parameter in model.named_parameters():
-            if parameter.grad is not None:
-                kept["grad." + name] = parameter.grad.float()
-        for name, buffer in model.named_buffers():
-            if "running" in name or "num_batches" in name:
-                kept["buffer." + name] = buffer.float() if buffer.is_floating_point() else buffer
-        os.makedirs(os.path.join(self.folder, "gradients"), exist_ok=True)
-        save_tensors({**self.inputs, **kept}, os.path.join(self.folder, "gradients", "train.safetensors"))
-
     def save_towers(self, out):
         """The two towers of this model saved alone, each with one run."""
         for tower, inputs in (("text", self.text_inputs), ("vision", dict(pixel_values=self.inputs["pixel_values"]))):
@@ -287,7 +267,7 @@ def check_lengths(maker):
         raise IllConditioned("an embedding's length overflowed")
 
 
-def try_case(case, seeds, out, gradients, attempt):
+def try_case(case, seeds, out, attempt):
     maker = Maker(case, seeds, out, attempt)
     check_config(maker)
     with torch.no_grad():
@@ -296,16 +276,14 @@ def try_case(case, seeds, out, gradients, attempt):
             getattr(maker, "run_" + run)()
         if case.name == "tiny":
             maker.save_towers(out)
-    if gradients and not case.brief:
-        maker.run_gradients()
     again = f" (attempt {attempt + 1})" if attempt else ""
     print(f"{case.name:24s} {folder_bytes(maker.folder) / 1024:7.1f} KiB{again}", flush=True)
 
 
-def make_case(case, seeds, out, gradients):
+def make_case(case, seeds, out):
     for attempt in range(ATTEMPTS):
         try:
-            try_case(case, seeds, out, gradients, attempt)
+            try_case(case, seeds, out, attempt)
             return
         except IllConditioned as error:
             reason = error
@@ -313,13 +291,13 @@ def make_case(case, seeds, out, gradients):
     raise IllConditioned(f"{case.name}: {ATTEMPTS} attempts, {reason}")
 
 
-def make_random_cases(count, seeds, out, gradients):
+def make_random_cases(count, seeds, out):
     """Draws until enough models run: a random net may be too deep for its pictures, or too wild for float32."""
     made, number = 0, 0
     while made < count:
         case = random_case(number, seeds.seed)
         try:
-            try_case(case, seeds, out, gradients, 0)
+            try_case(case, seeds, out, 0)
             made += 1
         except (RuntimeError, ValueError, IllConditioned) as error:
             shutil.rmtree(os.path.join(out, case.name), ignore_errors=True)
@@ -333,7 +311,6 @@ def main():
     parser.add_argument("--out", required=True)
     parser.add_argument("--only", default="", help="comma-separated names of cases")
     parser.add_argument("--random", type=int, default=0, metavar="N", help="also N models of random structure")
-    parser.add_argument("--gradients", action="store_true")
     args = parser.parse_args()
 
     warnings.filterwarnings("ignore")
@@ -345,8 +322,8 @@ def main():
     only = {name for name in args.only.split(",") if name}
     for case in named_cases():
         if not only or case.name in only:
-            make_case(case, seeds, args.out, args.gradients)
-    make_random_cases(args.random, seeds, args.out, args.gradients)
+            make_case(case, seeds, args.out)
+    make_random_cases(args.random, seeds, args.out)
     print(f"{args.out}: {folder_bytes(args.out) / 1024:.0f} KiB")
     return 0
 

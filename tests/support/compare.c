@@ -68,6 +68,12 @@ static float *to_floats(const align_tensor *tensor)
 bool compare_tensors(comparison *result, const char *name, const align_tensor *actual, const align_tensor *expected,
                      double tolerance)
 {
+    return compare_within(result, name, actual, expected, tolerance, 0.0);
+}
+
+bool compare_within(comparison *result, const char *name, const align_tensor *actual, const align_tensor *expected,
+                    double tolerance, double allowance)
+{
     result->compared++;
     if (!same_shape(actual, expected))
         return fail_shape(result, name, actual, expected);
@@ -84,7 +90,7 @@ bool compare_tensors(comparison *result, const char *name, const align_tensor *a
             worst = i;
         }
     }
-    bool close = difference <= tolerance * largest;
+    bool close = difference <= tolerance * largest + allowance;
     if (!close) {
         char text[256];
         snprintf(text, sizeof text,

@@ -21,6 +21,10 @@ typedef struct comparison {
 bool compare_tensors(comparison *result, const char *name, const align_tensor *actual, const align_tensor *expected,
                      double tolerance);
 
+/* The same with an allowance on top, in the tensors' own measure. */
+bool compare_within(comparison *result, const char *name, const align_tensor *actual, const align_tensor *expected,
+                    double tolerance, double allowance);
+
 /* The same bits: dtype, shape and every byte. */
 bool compare_bits(comparison *result, const char *name, const align_tensor *actual, const align_tensor *expected);
 

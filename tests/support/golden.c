@@ -62,7 +62,7 @@ static const char *const INPUT_NAMES[] = {"input_ids", "attention_mask", "token_
                                           "head_mask", "inputs_embeds",  "pixel_values"};
 enum { N_INPUTS = sizeof INPUT_NAMES / sizeof *INPUT_NAMES };
 
-static bool is_input(const char *name)
+bool golden_is_input(const char *name)
 {
     for (size_t i = 0; i < N_INPUTS; i++) {
         if (strcmp(name, INPUT_NAMES[i]) == 0)
@@ -193,7 +193,7 @@ void golden_compare(comparison *result, const align_tensors *run, const golden_o
     const align_output *both = &out->both;
     for (size_t i = 0; i < align_tensors_count(run); i++) {
         const char *name = align_tensors_name(run, i);
-        if (!is_input(name))
+        if (!golden_is_input(name))
             compare_tensors(result, name, golden_output_get(out, call_of(run), name), align_tensors_at(run, i),
                             tolerance);
     }

@@ -21,6 +21,9 @@ void free_names(name_list *list);
 /* printf into new memory; never NULL. */
 char *format_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Whether a tensor of a run went in. */
+bool golden_is_input(const char *name);
+
 /* forward()'s arguments by their names; views of the collection. */
 align_inputs golden_inputs(const align_tensors *run);
 
