@@ -35,7 +35,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_classify, cli_similarity, cli_embed, cli_process, cli_decode, cli_forward, cli_inspect,
-    cli_convert, cli_bench;
+    cli_convert, cli_bench, cli_train;
 
 /* ---- memory: a command that has none left says so and ends with CLI_FAILED ---- */
 
@@ -68,6 +68,7 @@ typedef enum cli_kind {
     CLI_TEXT,   /* const char *: --model DIR */
     CLI_CHOICE, /* const char *: one of the words of `argument`, "text|vision" */
     CLI_INT,    /* int64_t, at least `least`: --threads N */
+    CLI_REAL,   /* double, at least `least`: --lr X */
     CLI_LIST,   /* cli_list: one value each time it is given */
     CLI_MANY    /* cli_list: one or more values each time, up to the next option */
 } cli_kind;

@@ -4,6 +4,7 @@
  */
 #include "cli.h"
 #include <errno.h>
+#include <float.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -178,6 +179,17 @@ static bool parse_int(int64_t *out, const char *text)
     return true;
 }
 
+/* Digits, a point, an exponent; no hexadecimals, infinities or NaN. */
+static bool parse_real(double *out, const char *text)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end != '\0' || !(value >= -DBL_MAX && value <= DBL_MAX) || strpbrk(text, "xXpPnN \t"))
+        return false;
+    *out = value;
+    return true;
+}
+
 static int set_value(const parser *p, const cli_option *option, const char *value)
 {
     switch (option->kind) {
@@ -200,6 +212,11 @@ static int set_value(const parser *p, const cli_option *option, const char *valu
         *(int64_t *)option->value = number;
         break;
     }
+    case CLI_REAL:
+        if (!parse_real(option->value, value) || *(double *)option->value < (double)option->least)
+            return cli_usage_error(p->command, "--%s takes a number of at least %" PRId64 ", not '%s'", option->name,
+                                   option->least, value);
+        break;
     case CLI_LIST:
     case CLI_MANY:
         cli_list_add(option->value, value);
