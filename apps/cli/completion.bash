@@ -25,8 +25,8 @@ _align() {
         return
     fi
     case $before in
-    --model | --output)
-        [[ $before == --model || $command == convert ]] && mapfile -t COMPREPLY < <(compgen -d -- "$word")
+    --model | --output | --config)
+        [[ $before != --output || $command == convert || $command == train ]] && mapfile -t COMPREPLY < <(compgen -d -- "$word")
         [[ ${#COMPREPLY[@]} -gt 0 ]] && return
         ;;
     --*)

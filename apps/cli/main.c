@@ -10,7 +10,7 @@
 
 static const cli_command *const commands[] = {
     &cli_classify, &cli_similarity, &cli_embed,   &cli_process, &cli_decode,
-    &cli_forward,  &cli_inspect,    &cli_convert, &cli_bench,   &cli_train,
+    &cli_forward,  &cli_inspect,    &cli_convert, &cli_train,   &cli_bench,
 };
 
 static void print_overview(FILE *out)

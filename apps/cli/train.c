@@ -84,7 +84,7 @@ static int parse_table(const cli_command *self, arguments *args, int argc, char 
         {CLI_FLAG, "fast-decode", NULL, &t->fast_decode, 0,
          "decode large JPEGs at a fraction of their size: faster, slightly other pixels"},
         {CLI_TEXT, "cache", "SIZE", &args->cache, 0, "memory for decoded pictures: 2GB (default: none)"},
-        {CLI_INT, "loader-threads", "N", &args->loader_threads, 0, "threads that prepare pictures (default: 1)"},
+        {CLI_INT, "loader-threads", "N", &args->loader_threads, 0, "threads that prepare pictures ahead (default: 1)"},
         {CLI_TEXT, "memory", "SIZE", &args->memory, 0,
          "memory for training: 8GB. What does not fit is computed twice (default: no limit)"},
 
@@ -370,7 +370,7 @@ static int train(const arguments *args, const subject *s)
 
 static int run(const cli_command *self, int argc, char **argv)
 {
-    arguments args = {.train = ALIGN_TRAIN_OPTIONS_INIT, .data = ALIGN_DATASET_OPTIONS_INIT};
+    arguments args = {.train = ALIGN_TRAIN_OPTIONS_INIT, .data = ALIGN_DATASET_OPTIONS_INIT, .loader_threads = 1};
     subject s = {0};
     int code = parse(self, &args, argc, argv);
     if (code != CLI_PROCEED)

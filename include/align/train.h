@@ -82,7 +82,7 @@ typedef struct align_train_options {
     bool freeze_batch_norm;    /* batch norm by the running statistics, which stay as they are; as it is anyway where
                                 * the whole vision tower is frozen */
     int threads;               /* 0: one a core. The result does not depend on it */
-    int loader_threads;        /* that read and prepare pictures; 0: one. Nor on this */
+    int loader_threads;        /* that read and prepare pictures ahead; 0: it is done between steps. Nor on this */
     int64_t memory;            /* bytes that training may use: what is left after weights, gradients and moments keeps
                                 * activations, and the others are computed twice; 0: keep all */
 
@@ -102,7 +102,7 @@ typedef struct align_train_options {
     0, false, false, 0, ALIGN_AUGMENTATION_INIT, \
     ALIGN_OPTIMIZER_ADAMW, 1e-3, 0.0, 0.0, ALIGN_SCHEDULE_LINEAR, 0, 0.9, 0.999, 1e-8, 1e-5, 0.0, 0.0, 0.0, 1e-3, 100.0, \
     NULL, \
-    ALIGN_PRECISION_F32, false, false, 0, 0, 0, \
+    ALIGN_PRECISION_F32, false, false, 0, 1, 0, \
     NULL, NULL, NULL, false, 0, 0, 2, false }
 /* clang-format on */
 

@@ -1,0 +1,2 @@
+# There must be pairs.
+"$ALIGN" train --output out

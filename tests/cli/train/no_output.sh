@@ -1,0 +1,2 @@
+# There must be a place for what is made.
+"$ALIGN" train --data "$MODELS/demo/pictures.tsv"
