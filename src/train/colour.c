@@ -7,8 +7,6 @@
  */
 #include "train/augment.h"
 
-#include <math.h>
-
 static size_t pixels_of(const align_image *image)
 {
     return (size_t)(image->height * image->width);
@@ -36,7 +34,8 @@ static void blend_with(align_image *image, uint8_t dull, float factor)
     uint8_t table[256];
     for (int value = 0; value < 256; value++)
         table[value] = blend(dull, (uint8_t)value, factor);
-    for (size_t i = 0; i < 3 * pixels_of(image); i++)
+    const size_t bytes = 3 * pixels_of(image);
+    for (size_t i = 0; i < bytes; i++)
         image->pixels[i] = table[image->pixels[i]];
 }
 
@@ -51,7 +50,8 @@ static uint8_t mean_grey(const align_image *image)
 
 static void saturate(align_image *image, float factor)
 {
-    for (size_t i = 0; i < pixels_of(image); i++) {
+    const size_t n = pixels_of(image);
+    for (size_t i = 0; i < n; i++) {
         uint8_t *rgb = image->pixels + 3 * i;
         const uint8_t grey = grey_of(rgb);
         for (int c = 0; c < 3; c++)
@@ -71,46 +71,63 @@ static void to_hsv(const uint8_t *rgb, uint8_t hsv[3])
     hsv[2] = most;
     if (most == least)
         return;
+    /* Two sixths of the circle a colour, and from there towards the one whose level is nearer the largest. */
+    const int largest = r == most ? 0 : g == most ? 1 : 2;
     const float range = (float)(most - least);
-    const float red = (float)(most - r) / range, green = (float)(most - g) / range, blue = (float)(most - b) / range;
-    float sixths;
-    if (r == most)
-        sixths = blue - green;
-    else if (g == most)
-        sixths = (float)(2.0 + red - blue);
-    else
-        sixths = (float)(4.0 + green - red);
-    const float hue = (float)fmod(sixths / 6.0 + 1.0, 1.0);
+    const float next = (float)(most - rgb[(largest + 1) % 3]) / range;
+    const float last = (float)(most - rgb[(largest + 2) % 3]) / range;
+    const float sixths = (float)(2.0 * largest + last - next);
+    const double turn = sixths / 6.0 + 1.0; /* 5/6 to 11/6 */
+    const float hue = (float)(turn < 1.0 ? turn : turn - 1.0);
     hsv[0] = (uint8_t)(hue * 255.0);
     hsv[1] = (uint8_t)(range / (float)most * 255.0);
 }
 
-static void from_hsv(const uint8_t hsv[3], uint8_t *rgb)
+/* Half away from zero, of what is not negative. */
+static uint8_t round_half_up(float x)
 {
-    const uint8_t v = hsv[2];
-    if (hsv[1] == 0) {
-        rgb[0] = rgb[1] = rgb[2] = v;
-        return;
+    return (uint8_t)(x + 0.5);
+}
+
+/* What each level of hue and of saturation stands for: the sector of the circle and how far into it; 0 to 1. */
+typedef struct hsv_levels {
+    int sector[256];
+    float rest[256], saturation[256];
+} hsv_levels;
+
+static void fill_levels(hsv_levels *levels)
+{
+    for (int i = 0; i < 256; i++) {
+        const float sixths = (float)(i * 6.0 / 255.0);
+        levels->sector[i] = (int)sixths % 6;
+        levels->rest[i] = sixths - (float)(int)sixths;
+        levels->saturation[i] = (float)(i / 255.0);
     }
-    const float sixths = (float)(hsv[0] * 6.0 / 255.0), saturation = (float)(hsv[1] / 255.0);
-    const int sector = (int)sixths;
-    const float rest = sixths - (float)sector;
-    const uint8_t p = (uint8_t)roundf((float)v * (1 - saturation));
-    const uint8_t q = (uint8_t)roundf((float)v * (1 - saturation * rest));
-    const uint8_t t = (uint8_t)roundf((float)v * (1 - saturation * (1 - rest)));
-    const uint8_t sectors[6][3] = {{v, t, p}, {q, v, p}, {p, v, t}, {p, q, v}, {t, p, v}, {v, p, q}};
+}
+
+static void from_hsv(const hsv_levels *levels, const uint8_t hsv[3], uint8_t *rgb)
+{
+    /* Where in {v, p, q, t} red, green and blue of a sector are. */
+    static const uint8_t places[6][3] = {{0, 3, 1}, {2, 0, 1}, {1, 0, 3}, {1, 2, 0}, {3, 1, 0}, {0, 1, 2}};
+    const float v = hsv[2], s = levels->saturation[hsv[1]], rest = levels->rest[hsv[0]];
+    const uint8_t levels_of[4] = {hsv[2], round_half_up(v * (1 - s)), round_half_up(v * (1 - s * rest)),
+                                  round_half_up(v * (1 - s * (1 - rest)))};
+    const uint8_t *place = places[levels->sector[hsv[0]]];
     for (int c = 0; c < 3; c++)
-        rgb[c] = sectors[sector % 6][c];
+        rgb[c] = levels_of[place[c]];
 }
 
 static void turn_hue(align_image *image, double by)
 {
     const int shift = (int)(by * 255);
-    for (size_t i = 0; i < pixels_of(image); i++) {
+    const size_t n = pixels_of(image);
+    hsv_levels levels;
+    fill_levels(&levels);
+    for (size_t i = 0; i < n; i++) {
         uint8_t hsv[3];
         to_hsv(image->pixels + 3 * i, hsv);
         hsv[0] = (uint8_t)(hsv[0] + shift); /* around the circle of 256 */
-        from_hsv(hsv, image->pixels + 3 * i);
+        from_hsv(&levels, hsv, image->pixels + 3 * i);
     }
 }
 
