@@ -9,7 +9,7 @@
  *     panel_bytes(k)                of packed weights
  *     tile_weights(b, n, room)      n rows of packed weights as [steps][PARTS][16][NR][4 bytes], made in room if they
  *                                   are not in this form
- *     PAYS, CHAINS                  al_product.pays, chains
+ *     PAYS, CHAINS, PACK            al_product.pays, chains, pack
  *     v_store_bf16(p, x)            stores a vector as bf16; only with CHAINS
  *     operand_row, first_sums, complete     as for gemm.inc.h; a row is [steps][PARTS][64 bytes]
  *
@@ -355,5 +355,6 @@ const al_product PRODUCT = {
     .prepare = prepare,
     .pays = PAYS,
     .chains = CHAINS,
+    .pack = PACK,
     .gemm = gemm,
 };

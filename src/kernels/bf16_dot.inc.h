@@ -14,6 +14,7 @@
 #define GROUP 2
 #include "kernels/groups.inc.h"
 
+#include "kernels/bf16_panel.inc.h"
 #include "kernels/float_sums.inc.h"
 #include "kernels/gemm.inc.h"
 
@@ -24,5 +25,6 @@ const al_product PRODUCT = {
     .k_multiple = GROUP,
     .operand_row = operand_row,
     .prepare = prepare,
+    .pack = pack_panel,
     .gemm = gemm,
 };

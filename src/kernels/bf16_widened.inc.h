@@ -14,10 +14,13 @@ static inline vf v_columns(const char *weights)
 
 #include "kernels/f32.inc.h"
 
+#include "kernels/bf16_panel.inc.h"
+
 const al_product PRODUCT = {
     .name = "bf16 weights, widened",
     .element = AL_BF16,
     .group = GROUP,
     .k_multiple = GROUP,
+    .pack = pack_panel,
     .gemm = gemm,
 };

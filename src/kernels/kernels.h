@@ -87,6 +87,10 @@ typedef struct al_product {
      * and for n a multiple of k_multiple: then c need not exist. */
     bool chains;
 
+    /* k rows of nr f32 numbers each -> the form of weights, zeros up to a whole group; k in all or a multiple of
+     * k_multiple. NULL: that is their form already, or (int8) there is no such way. */
+    void (*pack)(size_t k, const float *x, void *packed);
+
     /* Rows [row_begin, row_end) of panels [panel_begin, panel_end) of c. The order in which an element is summed over k
      * does not depend on the ranges. */
     void (*gemm)(const al_gemm *g, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end);

@@ -5,6 +5,7 @@
 #include "kernels/simd_avx512.h"
 
 #define CHAINS         true
+#define PACK           pack_panel
 #define PRODUCT        al_product_amx_bf16
 #define NAME           "bf16 by tdpbf16ps"
 #define ELEMENT        AL_BF16
@@ -21,6 +22,8 @@ static inline void v_store_bf16(uint16_t *p, vf x)
 #include "kernels/float_sums.inc.h"
 
 #include "kernels/bf16_rows.inc.h"
+
+#include "kernels/bf16_panel.inc.h"
 
 #include "kernels/amx_packed.inc.h"
 

@@ -14,6 +14,7 @@
 #include "kernels/simd_avx512.h"
 
 #define CHAINS     false
+#define PACK       NULL
 #define PRODUCT    al_product_amx_f32
 #define NAME       "f32 by tdpbf16ps, in three parts"
 #define ELEMENT    AL_F32

@@ -5,6 +5,7 @@
 #include "kernels/simd_avx512.h"
 
 #define CHAINS         false
+#define PACK           NULL
 #define PRODUCT        al_product_amx_int8
 #define NAME           "int8 by tdpbusd"
 #define ELEMENT        AL_S8

@@ -247,6 +247,11 @@ static void bf16_prepare(const al_operand *o, size_t row_begin, size_t row_end)
     }
 }
 
+static void bf16_pack(size_t k, const float *x, void *packed)
+{
+    al_f32_to_bf16(x, k * NR, packed);
+}
+
 static void bf16_gemm(const al_gemm *g, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end)
 {
     for (size_t p = panel_begin; p < panel_end; p++)
@@ -521,6 +526,7 @@ static const al_product bf16_product = {
     .k_multiple = 1,
     .operand_row = bf16_row,
     .prepare = bf16_prepare,
+    .pack = bf16_pack,
     .gemm = bf16_gemm,
 };
 

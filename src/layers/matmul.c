@@ -12,19 +12,24 @@
  */
 #include "layers/matmul.h"
 
-#include "base/tensor.h"
 #include "layers/linear.h"
 
 #include <string.h>
 
-/* Numbers along k of a chunk, floats of a block of b, rows of a block of a: at most about so many. */
+/* Numbers along k of a chunk; floats of a block of b, so that it stays in L2. */
 #define CHUNK_DEPTH ((size_t)1536)
-#define PACKED_ROOM ((size_t)1 << 20)
-#define BLOCK_ROWS  ((size_t)512)
+#define PACKED_ROOM ((size_t)256 * 1024)
+
+/* Bytes of a block of a, but for short chunks no fewer rows than these: all blocks of b are read for each. */
+#define ROWS_ROOM  ((size_t)1024 * 1024)
+#define LEAST_ROWS ((size_t)1024)
 
 /* c is small if it has at most so many numbers; k is cut into at most so many parts. */
 #define SMALL_C    ((size_t)128 * 1024)
 #define MOST_PARTS ((size_t)16)
+
+/* Numbers along k that are packed at a time, a multiple of every k_multiple: they stay in L1 in between. */
+#define STRIP ((size_t)64)
 
 static size_t round_up(size_t n, size_t multiple)
 {
@@ -36,7 +41,7 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* The largest size of even pieces of n that are multiples of `multiple` and not much more than `most`. */
+/* The size of even pieces of n that are multiples of `multiple` and at most about `most`. */
 static size_t even_pieces(size_t n, size_t most, size_t multiple)
 {
     const size_t pieces = n <= most ? 1 : (n + most - 1) / most;
@@ -48,46 +53,61 @@ static size_t even_pieces(size_t n, size_t most, size_t multiple)
 typedef struct plan {
     const al_product *product;
     al_gemm_function *kernel;
-    bool prepares;
-    size_t step;                 /* of k: whole panels, and what the product takes at once */
+    bool prepares;               /* rows of a */
+    bool packs;                  /* b; or else it is in the panels that the product reads */
     size_t depth, columns, rows; /* of blocks */
     size_t chunks, parts;        /* of k; a part is some chunks */
 } plan;
 
+static size_t chunks_of(size_t k, size_t depth)
+{
+    return k ? (k + depth - 1) / depth : 1;
+}
+
+/* Panels, padding and all. */
+static bool in_panels(const al_kernels *k, const al_matrix *x)
+{
+    return x->row_stride == k->nr && x->panel != k->nr;
+}
+
 static plan plan_of(const al_run *run, const al_matmul *p)
 {
-    const al_product *product = run->kernels->products[p->precision];
-    const bool prepares = product->prepare && (!product->pays || product->pays(p->m, p->n, p->k));
+    const al_kernels *k = run->kernels;
+    const al_product *product = k->products[p->precision];
     plan out = {.product = product,
-                .kernel = product->prepare && !prepares ? run->kernels->gemm : product->gemm,
-                .prepares = prepares,
-                .step = run->kernels->nr};
-    while (out.step % product->k_multiple)
-        out.step += run->kernels->nr;
-    out.depth = even_pieces(p->k, CHUNK_DEPTH, out.step);
-    out.columns = even_pieces(p->n, PACKED_ROOM / out.depth, run->kernels->nr);
-    out.rows = prepares || p->a_transposed ? even_pieces(p->m, BLOCK_ROWS, run->kernels->nr) : p->m;
-    out.chunks = p->k ? (p->k + out.depth - 1) / out.depth : 1;
+                .prepares = product->prepare && (!product->pays || product->pays(p->m, p->n, p->k))};
+    out.kernel = product->prepare && !out.prepares ? k->gemm : product->gemm;
+    out.packs = product->element != AL_F32 || p->b_transposed || !in_panels(k, &p->b);
+    size_t step = k->nr; /* whole panels, and what the product takes at once */
+    while (step % product->k_multiple)
+        step += k->nr;
+    out.depth = even_pieces(p->k, CHUNK_DEPTH, step);
+    out.columns = even_pieces(p->n, PACKED_ROOM / out.depth, k->nr);
+    const size_t bytes = out.prepares ? product->operand_row(out.depth) : out.depth * sizeof(float);
+    const size_t rows = ROWS_ROOM / bytes > LEAST_ROWS ? ROWS_ROOM / bytes : LEAST_ROWS;
+    out.rows = out.prepares || p->a_transposed ? even_pieces(p->m, rows, k->nr) : p->m;
+    out.chunks = chunks_of(p->k, out.depth);
     out.parts = p->m * p->n <= SMALL_C ? least(out.chunks, MOST_PARTS) : 1;
     return out;
 }
 
-/* What a block is made ready in. */
+/* What blocks are made ready in, by so many threads. */
 typedef struct scratch {
-    float *panels;  /* [columns / nr][depth][nr] */
-    void *packed;   /* the same in the product's element: panels themselves if that is f32 */
-    float *upright; /* [rows, depth] of an a that lies */
+    float *strips;  /* [threads, STRIP, nr] of b on their way into panels of another element */
+    void *packed;   /* [columns / nr][depth][nr] elements */
+    float *upright; /* of an a that lies: [rows, depth], or [threads, nr, depth] on their way into the operand */
     void *operand;  /* [rows] prepared */
 } scratch;
 
-static scratch take_scratch(const al_run *run, const al_matmul *p, const plan *how)
+static scratch take_scratch(const al_run *run, const al_matmul *p, const plan *how, size_t threads)
 {
+    const size_t nr = run->kernels->nr, packed = how->packs ? how->columns * how->depth : 0;
     scratch s = {0};
-    const size_t packed = how->columns * how->depth;
-    s.panels = al_arena_floats(run->arena, packed);
-    s.packed = how->product->element == AL_F32 ? (void *)s.panels : al_arena_take(run->arena, packed, sizeof(uint16_t));
+    if (how->product->pack)
+        s.strips = al_arena_floats(run->arena, threads * STRIP * nr);
+    s.packed = al_arena_take(run->arena, packed, how->product->pack ? sizeof(uint16_t) : sizeof(float));
     if (p->a_transposed)
-        s.upright = al_arena_floats(run->arena, how->rows * how->depth);
+        s.upright = al_arena_floats(run->arena, (how->prepares ? threads * nr : how->rows) * how->depth);
     if (how->prepares)
         s.operand = al_arena_take(run->arena, how->rows, how->product->operand_row(how->depth));
     return s;
@@ -124,116 +144,150 @@ static void transpose(const al_kernels *k, al_matrix x, size_t rows, size_t colu
 
 /* ---- b ---- */
 
-/* A panel of b, `depth` of k, zero beyond its columns. */
-static void gather_panel(const block *w, size_t panel, float *to)
+/* Numbers [begin, begin + n) along k of a panel of b, zero beyond its columns. begin is a multiple of nr if b lies. */
+static void gather(const block *w, size_t panel, size_t begin, size_t n, float *to)
 {
     const al_matmul *p = w->p;
-    const size_t nr = w->run->kernels->nr, first = w->columns.begin + panel * nr;
+    const size_t nr = w->run->kernels->nr, first = w->columns.begin + panel * nr, k = w->depth.begin + begin;
     const size_t columns = least(w->columns.begin + w->columns.n - first, nr);
     if (columns < nr)
-        memset(to, 0, w->depth.n * nr * sizeof *to);
+        memset(to, 0, n * nr * sizeof *to);
     if (p->b_transposed) {
-        transpose(w->run->kernels, part_of(p->b, nr, first, w->depth.begin), columns, w->depth.n, to, nr);
+        transpose(w->run->kernels, part_of(p->b, nr, first, k), columns, n, to, nr);
         return;
     }
-    const al_matrix b = part_of(p->b, nr, w->depth.begin, first);
-    for (size_t k = 0; k < w->depth.n; k++)
-        memcpy(to + k * nr, b.data + k * b.row_stride, columns * sizeof *to);
-}
-
-/* [depth][nr] f32 -> [depth to k_multiple / group][nr][group] bf16 */
-static void round_panel(const al_product *product, size_t nr, size_t depth, const float *from, uint16_t *to)
-{
-    const size_t group = product->group, padded = round_up(depth, product->k_multiple);
-    for (size_t k = 0; k < padded; k += group, to += nr * group)
-        for (size_t j = 0; j < nr; j++)
-            for (size_t g = 0; g < group; g++) {
-                const float x = k + g < depth ? from[(k + g) * nr + j] : 0.0f;
-                al_f32_to_bf16(&x, 1, &to[j * group + g]);
-            }
+    const al_matrix b = part_of(p->b, nr, k, first);
+    for (size_t l = 0; l < n; l++)
+        memcpy(to + l * nr, b.data + l * b.row_stride, columns * sizeof *to);
 }
 
 static void pack_work(void *user, size_t begin, size_t end, int thread)
 {
-    (void)thread;
     const block *w = user;
     const al_product *product = w->how->product;
-    const size_t nr = w->run->kernels->nr;
+    const size_t nr = w->run->kernels->nr, depth = w->depth.n, padded = round_up(depth, product->k_multiple);
     for (size_t panel = begin; panel < end; panel++) {
-        float *panels = w->scratch->panels + panel * w->depth.n * nr;
-        gather_panel(w, panel, panels);
-        if (product->element == AL_BF16)
-            round_panel(product, nr, w->depth.n, panels,
-                        (uint16_t *)w->scratch->packed + panel * round_up(w->depth.n, product->k_multiple) * nr);
+        if (!product->pack) {
+            gather(w, panel, 0, depth, (float *)w->scratch->packed + panel * depth * nr);
+            continue;
+        }
+        uint16_t *to = (uint16_t *)w->scratch->packed + panel * padded * nr;
+        float *strip = w->scratch->strips + (size_t)thread * STRIP * nr;
+        const size_t most = w->p->b_transposed && in_panels(w->run->kernels, &w->p->b) ? nr : STRIP;
+        for (size_t k = 0; k < depth; k += most) {
+            const size_t n = least(depth - k, most);
+            gather(w, panel, k, n, strip);
+            product->pack(n, strip, to + k * nr);
+        }
+        const size_t filled = round_up(depth, product->group);
+        memset(to + filled * nr, 0, (padded - filled) * nr * sizeof *to);
     }
 }
 
 /* ---- a ---- */
 
-static al_matrix upright(const block *w)
+/* Rows [begin, end) of an a that lies, all of one panel. */
+static void put_upright(const block *w, size_t begin, size_t end, float *to)
 {
-    const al_matmul *p = w->p;
-    if (p->a_transposed)
-        return (al_matrix){w->scratch->upright, w->depth.n, w->run->kernels->nr};
-    return part_of(p->a, w->run->kernels->nr, w->rows.begin, w->depth.begin);
+    const size_t nr = w->run->kernels->nr;
+    transpose(w->run->kernels, part_of(w->p->a, nr, w->depth.begin, w->rows.begin + begin), w->depth.n, end - begin, to,
+              w->depth.n);
 }
 
 static void rows_work(void *user, size_t begin, size_t end, int thread)
 {
-    (void)thread;
     const block *w = user;
     const al_matmul *p = w->p;
-    const size_t nr = w->run->kernels->nr;
-    if (p->a_transposed)
-        for (size_t row = begin; row < end; row += nr - row % nr)
-            transpose(w->run->kernels, part_of(p->a, nr, w->depth.begin, w->rows.begin + row), w->depth.n,
-                      least(end - row, nr - row % nr), w->scratch->upright + row * w->depth.n, w->depth.n);
-    if (w->how->prepares) {
-        const al_operand o = {w->depth.n, upright(w), NULL, w->scratch->operand};
+    const size_t nr = w->run->kernels->nr, depth = w->depth.n;
+    const size_t operand_row = w->how->prepares ? w->how->product->operand_row(depth) : 0;
+    al_operand o = {depth, part_of(p->a, nr, w->rows.begin, w->depth.begin), NULL, w->scratch->operand};
+    if (!p->a_transposed) {
         w->how->product->prepare(&o, begin, end);
+        return;
+    }
+    for (size_t row = begin, next; row < end; row = next) {
+        next = least(end, (row / nr + 1) * nr);
+        if (!w->how->prepares) {
+            put_upright(w, row, next, w->scratch->upright + row * depth);
+            continue;
+        }
+        float *upright = w->scratch->upright + (size_t)thread * nr * w->how->depth;
+        put_upright(w, row, next, upright);
+        o.x = (al_matrix){upright, depth, nr};
+        o.rows = (char *)w->scratch->operand + row * operand_row;
+        w->how->product->prepare(&o, 0, next - row);
     }
 }
 
 /* ---- the product ---- */
 
-static void multiply_block(block *w)
+static void make_rows_ready(block *w)
+{
+    if (w->p->a_transposed || w->how->prepares)
+        al_threads_run(w->run->threads, w->rows.n, w->run->kernels->nr, rows_work, w);
+}
+
+static void multiply_block(const block *w)
 {
     const al_matmul *p = w->p;
     const size_t nr = w->run->kernels->nr;
-    if (p->a_transposed || w->how->prepares)
-        al_threads_run(w->run->threads, w->rows.n, nr, rows_work, w);
-    const al_gemm g = {.m = w->rows.n,
-                       .n = w->columns.n,
-                       .k = w->depth.n,
-                       .a = upright(w),
-                       .operand = w->scratch->operand,
-                       .b = w->scratch->packed,
-                       .bias = p->bias && w->depth.begin == 0 ? p->bias + w->columns.begin : NULL,
-                       .act = ALIGN_ACT_LINEAR,
-                       .c = p->c + w->columns.begin / nr * p->c_panel + w->rows.begin * p->c_row_stride,
-                       .c_row_stride = p->c_row_stride,
-                       .c_panel = p->c_panel,
-                       .add = p->add || w->depth.begin != 0};
-    al_gemm_run(w->run, &g, w->how->kernel);
+    const al_matrix upright = {w->scratch->upright, w->depth.n, nr};
+    al_gemm g = {.m = w->rows.n,
+                 .n = w->columns.n,
+                 .k = w->depth.n,
+                 .a = p->a_transposed ? upright : part_of(p->a, nr, w->rows.begin, w->depth.begin),
+                 .operand = w->scratch->operand,
+                 .b = w->scratch->packed,
+                 .bias = p->bias && w->depth.begin == 0 ? p->bias + w->columns.begin : NULL,
+                 .act = ALIGN_ACT_LINEAR,
+                 .c = p->c + w->columns.begin / nr * p->c_panel + w->rows.begin * p->c_row_stride,
+                 .c_row_stride = p->c_row_stride,
+                 .c_panel = p->c_panel,
+                 .add = p->add || w->depth.begin != 0};
+    if (w->how->packs) {
+        al_gemm_run(w->run, &g, w->how->kernel);
+        return;
+    }
+    for (size_t column = 0; column < w->columns.n; column += nr) { /* panels that are further apart than k is long */
+        al_gemm panel = g;
+        panel.n = least(w->columns.n - column, nr);
+        panel.b = part_of(p->b, nr, w->depth.begin, w->columns.begin + column).data;
+        panel.bias = g.bias ? g.bias + column : NULL;
+        panel.c = g.c + column / nr * p->c_panel;
+        al_gemm_run(w->run, &panel, w->how->kernel);
+    }
 }
 
-/* Chunks [begin, end) of k. */
-static void multiply_chunks(const al_run *run, const al_matmul *p, const plan *how, const scratch *s, size_t begin,
-                            size_t end)
+/* All columns of some chunk of k. */
+static void multiply_chunk(block *w)
 {
-    const size_t nr = run->kernels->nr;
+    const al_matmul *p = w->p;
+    const plan *how = w->how;
+    const size_t nr = w->run->kernels->nr;
+    const bool once = p->m <= how->rows; /* one block of rows, for all blocks of columns */
+    w->rows = (range){0, least(p->m, how->rows)};
+    if (once)
+        make_rows_ready(w);
+    for (w->columns.begin = 0; w->columns.begin < p->n; w->columns.begin += how->columns) {
+        w->columns.n = least(p->n - w->columns.begin, how->columns);
+        if (how->packs)
+            al_threads_run(w->run->threads, (w->columns.n + nr - 1) / nr, 1, pack_work, w);
+        for (w->rows.begin = 0; w->rows.begin < p->m; w->rows.begin += how->rows) {
+            w->rows.n = least(p->m - w->rows.begin, how->rows);
+            if (!once)
+                make_rows_ready(w);
+            multiply_block(w);
+        }
+    }
+}
+
+static void multiply_chunks(const al_run *run, const al_matmul *p, const plan *how, const scratch *s, size_t chunks)
+{
     block w = {.run = run, .p = p, .how = how, .scratch = s};
-    for (size_t chunk = begin; chunk < end; chunk++) {
+    for (size_t chunk = 0; chunk < chunks; chunk++) {
         w.depth.begin = chunk * how->depth;
         w.depth.n = least(p->k - w.depth.begin, how->depth);
-        for (w.columns.begin = 0; w.columns.begin < p->n; w.columns.begin += how->columns) {
-            w.columns.n = least(p->n - w.columns.begin, how->columns);
-            al_threads_run(run->threads, (w.columns.n + nr - 1) / nr, 1, pack_work, &w);
-            for (w.rows.begin = 0; w.rows.begin < p->m; w.rows.begin += how->rows) {
-                w.rows.n = least(p->m - w.rows.begin, how->rows);
-                multiply_block(&w);
-            }
-        }
+        multiply_chunk(&w);
     }
 }
 
@@ -252,60 +306,88 @@ static void parts_work(void *user, size_t begin, size_t end, int thread)
 {
     const parts_job *job = user;
     const plan *how = job->how;
+    const size_t nr = job->run->kernels->nr;
     al_run alone = *job->run;
     alone.threads = NULL;
     for (size_t part = begin; part < end; part++) {
-        const size_t first = how->chunks * part / how->parts, last = how->chunks * (part + 1) / how->parts;
+        const size_t first = how->chunks * part / how->parts, chunks = how->chunks * (part + 1) / how->parts - first;
+        const size_t k = first * how->depth;
         al_matmul p = *job->p;
-        p.a = p.a_transposed ? part_of(p.a, alone.kernels->nr, first * how->depth, 0)
-                             : part_of(p.a, alone.kernels->nr, 0, first * how->depth);
-        p.b = p.b_transposed ? part_of(p.b, alone.kernels->nr, 0, first * how->depth)
-                             : part_of(p.b, alone.kernels->nr, first * how->depth, 0);
-        p.k = least(p.k - first * how->depth, (last - first) * how->depth);
+        p.a = p.a_transposed ? part_of(p.a, nr, k, 0) : part_of(p.a, nr, 0, k);
+        p.b = p.b_transposed ? part_of(p.b, nr, 0, k) : part_of(p.b, nr, k, 0);
+        p.k = least(p.k - k, chunks * how->depth);
         p.bias = part == 0 ? p.bias : NULL;
         p.add = false;
         p.c = job->sums + part * p.m * job->width;
         p.c_row_stride = job->width;
-        p.c_panel = alone.kernels->nr;
-        multiply_chunks(&alone, &p, how, &job->scratch[thread], 0, last - first);
+        p.c_panel = nr;
+        multiply_chunks(&alone, &p, how, &job->scratch[thread], chunks);
     }
 }
 
-/* Rows of c from those of the parts. */
+/* Rows of the first part become the sums of all. */
 static void add_parts_work(void *user, size_t begin, size_t end, int thread)
 {
     (void)thread;
     const parts_job *job = user;
-    const al_matmul *p = job->p;
-    const al_kernels *k = job->run->kernels;
-    for (size_t row = begin; row < end; row++)
+    float *sum = job->sums + begin * job->width;
+    const float *other = sum;
+    for (size_t part = 1; part < job->how->parts; part++) {
+        other += job->p->m * job->width;
+        job->run->kernels->add((end - begin) * job->width, other, sum);
+    }
+}
+
+/* c = (or +=) x [m, n], rows stride apart */
+static void put_into_c(const al_kernels *k, const al_matmul *p, const float *x, size_t stride)
+{
+    for (size_t row = 0; row < p->m; row++)
         for (size_t column = 0; column < p->n; column += k->nr) {
-            const size_t n = least(p->n - column, k->nr);
             float *c = p->c + column / k->nr * p->c_panel + row * p->c_row_stride;
-            const float *sum = job->sums + row * job->width + column;
-            for (size_t part = 0; part < job->how->parts; part++, sum += p->m * job->width) {
-                if (part == 0 && !p->add)
-                    memcpy(c, sum, n * sizeof *c);
-                else
-                    k->add(n, sum, c);
-            }
+            const size_t n = least(p->n - column, k->nr);
+            if (p->add)
+                k->add(n, x + row * stride + column, c);
+            else
+                memcpy(c, x + row * stride + column, n * sizeof *c);
         }
 }
 
-static void multiply_parts(const al_run *run, const al_matmul *p, const plan *how, const scratch *first)
+/* a b where a lies and b does not, the other way round: (b^T a^T)^T, if that puts fewer numbers upright. */
+static bool turns(const al_matmul *p)
 {
-    const size_t threads = (size_t)al_threads_count(run->threads), width = round_up(p->n, run->kernels->nr);
+    return p->a_transposed && !p->b_transposed && !p->bias && p->n < p->m;
+}
+
+static al_matmul turned(const al_matmul *p)
+{
+    al_matmul out = *p;
+    out.m = p->n;
+    out.n = p->m;
+    out.a = p->b;
+    out.b = p->a;
+    return out;
+}
+
+static void multiply_parts(const al_run *run, const al_matmul *given)
+{
+    const al_matmul p = turns(given) ? turned(given) : *given;
+    const plan how = plan_of(run, &p);
+    const size_t threads = (size_t)al_threads_count(run->threads), width = round_up(p.n, run->kernels->nr);
     scratch *each = al_arena_take(run->arena, threads, sizeof *each);
     for (size_t t = 0; t < threads; t++) {
-        const scratch s = t == 0 ? *first : take_scratch(run, p, how);
+        const scratch s = take_scratch(run, &p, &how, 1);
         if (!run->dry)
             each[t] = s;
     }
-    parts_job job = {run, p, how, each, al_arena_floats(run->arena, how->parts * p->m * width), width};
+    parts_job job = {run, &p, &how, each, al_arena_floats(run->arena, how.parts * p.m * width), width};
+    float *upright = al_arena_floats(run->arena, turns(given) ? p.m * p.n : 0);
     if (run->dry)
         return;
-    al_threads_run(run->threads, how->parts, 1, parts_work, &job);
-    al_threads_run(run->threads, p->m, 32, add_parts_work, &job);
+    al_threads_run(run->threads, how.parts, 1, parts_work, &job);
+    al_threads_run(run->threads, p.m, 32, add_parts_work, &job);
+    if (turns(given))
+        run->kernels->transpose(p.m, p.n, job.sums, width, upright, p.m);
+    put_into_c(run->kernels, given, turns(given) ? upright : job.sums, turns(given) ? p.m : width);
 }
 
 /* The bias with zeros up to whole panels, as the kernels read it. */
@@ -327,10 +409,12 @@ void al_matmul_run(const al_run *run, const al_matmul *given)
     const size_t mark = al_arena_mark(run->arena);
     if (p.bias)
         p.bias = padded_bias(run, &p);
-    const scratch s = take_scratch(run, &p, &how);
-    if (how.parts > 1)
-        multiply_parts(run, &p, &how, &s);
-    else if (!run->dry)
-        multiply_chunks(run, &p, &how, &s, 0, how.chunks);
+    if (how.parts > 1) {
+        multiply_parts(run, &p);
+    } else {
+        const scratch s = take_scratch(run, &p, &how, (size_t)al_threads_count(run->threads));
+        if (!run->dry)
+            multiply_chunks(run, &p, &how, &s, how.chunks);
+    }
     al_arena_release(run->arena, mark);
 }
