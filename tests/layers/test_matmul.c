@@ -54,14 +54,21 @@ static void step(const al_run *run, void *user)
     al_matmul_run(run, user);
 }
 
-static float rounded(float x, align_precision precision)
+/* As they are multiplied, in double. */
+static double *multiplied(const float *x, size_t n, align_precision precision)
 {
-    uint16_t half;
-    if (precision == ALIGN_PRECISION_F32)
-        return x;
-    al_f32_to_bf16(&x, 1, &half);
-    al_to_f32(ALIGN_BF16, &half, 1, &x);
-    return x;
+    double *out = malloc((n + 1) * sizeof *out);
+    assert_non_null(out);
+    for (size_t i = 0; i < n; i++) {
+        uint16_t half;
+        float rounded = x[i];
+        if (precision == ALIGN_PRECISION_BF16) {
+            al_f32_to_bf16(&x[i], 1, &half);
+            al_to_f32(ALIGN_BF16, &half, 1, &rounded);
+        }
+        out[i] = (double)rounded;
+    }
+    return out;
 }
 
 static void check_numbers(const problem *q, const float *a, const float *b, const float *bias, const stored *c)
@@ -70,13 +77,20 @@ static void check_numbers(const problem *q, const float *a, const float *b, cons
     /* f32: what a chain of k additions may lose; bf16: some products leave a as it is */
     const double depth = (double)p->k;
     const double tolerance = p->precision == ALIGN_PRECISION_F32 ? 4e-6 + 5e-8 * depth : 3e-3 * (4.0 + sqrt(depth));
-    for (size_t i = 0; i < p->m; i++)
-        for (size_t j = 0; j < p->n; j++) {
-            double sum = (p->add ? 1.0 : 0.0) + (bias ? (double)bias[j] : 0.0);
-            for (size_t k = 0; k < p->k; k++)
-                sum += (double)rounded(a[i * p->k + k], p->precision) * (double)rounded(b[k * p->n + j], p->precision);
-            assert_close(*at(c, i, j), (float)sum, tolerance, "matmul", i * p->n + j);
-        }
+    double *left = multiplied(a, p->m * p->k, p->precision), *right = multiplied(b, p->k * p->n, p->precision);
+    double *sums = malloc((p->n + 1) * sizeof *sums);
+    for (size_t i = 0; i < p->m; i++) {
+        for (size_t j = 0; j < p->n; j++)
+            sums[j] = (p->add ? 1.0 : 0.0) + (bias ? (double)bias[j] : 0.0);
+        for (size_t k = 0; k < p->k; k++)
+            for (size_t j = 0; j < p->n; j++)
+                sums[j] += left[i * p->k + k] * right[k * p->n + j];
+        for (size_t j = 0; j < p->n; j++)
+            assert_close(*at(c, i, j), (float)sums[j], tolerance, "matmul", i * p->n + j);
+    }
+    free(left);
+    free(right);
+    free(sums);
 }
 
 /* What lies between the rows of a row-major c stays as it was. */
