@@ -4,11 +4,12 @@
  *
  *     K_STEP, PARTS                 numbers along k that a tile takes, 64 bytes; parts that a number is multiplied in
  *     slice_steps(steps)            of a slice, if all of k is so many
- *     EACH_PAIR(multiply)           multiply(part of a, part of b) for all that add up to the product
+ *     PAIRS, EACH_PAIR(multiply)    multiply(part of a, part of b) for all that add up to the product; how many
  *     TILE_STEP(sum)                sums of a tile += A_TILE B_TILE
  *     panel_bytes(k)                of packed weights
- *     tile_weights(b, n, room)      n rows of packed weights as [steps][PARTS][16][NR][4 bytes], made in room if they
- *                                   are not in this form
+ *     MAKES_TILES, TILE_ROOM        whether packed weights are yet to be made [steps][PARTS][16][NR][4 bytes]; how many
+ *                                   bytes those of a slice take
+ *     make_tiles(b, n, i, end, room)  makes rows i to end of n packed ones, both even; beyond n they are zeros
  *     PAYS, CHAINS, PACK            al_product.pays, chains, pack
  *     v_store_bf16(p, x)            stores a vector as bf16; only with CHAINS
  *     operand_row, first_sums, complete     as for gemm.inc.h; a row is [steps][PARTS][64 bytes]
@@ -18,6 +19,9 @@
  *         for panels of NR columns
  *           for slices of k        (so that a slice of the panel stays in L1; sums wait beside)
  *             for bands of rows    -> sums in six tiles, 2 x 3
+ *
+ * Tiles are multiplied by a unit of its own, which the others need not wait for: between its instructions the rows of
+ * the band before are finished, and the next slice of weights is made ready (errands).
  *
  * The two tiles of a band of at most 32 rows overlap if its rows are odd: what is computed twice comes out the same.
  * Sums that wait lose nothing (integers wait as their bits), so the order of additions depends on k alone.
@@ -174,22 +178,6 @@ static inline __attribute__((always_inline)) void multiply(const cover *v, const
     TILE_STEP(SUM_10);
 }
 
-/* sums += a b over some steps. next is what will be read after this: some lines of it are asked for at each step, since
- * weights come from far away. */
-static inline void multiply_steps(const cover *v, source from, size_t steps, const char *next, size_t lines)
-{
-    for (size_t s = 0; s < steps; s++) {
-        for (size_t i = 0; i < lines; i++, next += LINE)
-            __builtin_prefetch(next, 0, 2);
-#define MULTIPLY(a_part, b_part) multiply(v, &from, a_part, b_part)
-        EACH_PAIR(MULTIPLY);
-#undef MULTIPLY
-        from.a += PARTS * TILE_BYTES;
-        from.second += PARTS * TILE_BYTES;
-        from.b += PARTS * B_BYTES;
-    }
-}
-
 /* ---- c ---- */
 
 static inline __mmask16 columns_left(size_t n)
@@ -241,79 +229,161 @@ typedef struct work {
     const cover *cover;
     range rows, chunk; /* chunk: steps */
     size_t steps;      /* of all of k */
-    size_t column, columns;
+    size_t slice;      /* steps of a slice */
+    size_t panel, column, columns;
+    bool direct;    /* c is as sums are */
     float *waiting; /* [rows, NR] sums between slices */
     float *start;   /* [tile rows, NR] sums before the first */
 } work;
 
-/* The steps of one slice of b, for all bands. */
-static void multiply_slice(const work *w, range steps, const char *b, const char *next, size_t next_bytes)
+/* What is done beside the tiles, a piece after each pair of parts. */
+typedef struct errands {
+    range rows; /* to finish: of the band before this */
+    float *sums;
+    size_t rows_at_once;
+    range weights; /* to make into tiles: rows of the slice after this */
+    const char *packed;
+    size_t packed_rows, weights_at_once;
+    char *room;
+} errands;
+
+/* c = act(sums) + residual; or sums that wait for the next chunk. */
+static void finish_rows(const work *w, range rows, float *sums)
+{
+    const al_gemm *g = w->g;
+    const bool done = w->chunk.end == w->steps;
+    if (done) {
+        complete(g, rows.begin, rows.end - rows.begin, w->column, TILE_VECTORS, sums, NR);
+        activate(g->act, (rows.end - rows.begin) * NR, sums);
+    }
+    if (g->c_operand)
+        write_operand(g, rows, w->column, w->columns, sums);
+    else if (!w->direct)
+        write_rows(g, rows, w->column, w->columns, sums, done ? g->residual : NULL);
+}
+
+static inline void run_errand(const work *w, errands *e)
+{
+    if (e->rows.begin < e->rows.end) {
+        const range some = {e->rows.begin, smaller(e->rows.begin + e->rows_at_once, e->rows.end)};
+        finish_rows(w, some, e->sums);
+        e->sums += (some.end - some.begin) * NR;
+        e->rows.begin = some.end;
+    }
+    if (MAKES_TILES && e->weights.begin < e->weights.end) {
+        const range some = {e->weights.begin, smaller(e->weights.begin + e->weights_at_once, e->weights.end)};
+        make_tiles(e->packed, e->packed_rows, some.begin, some.end, e->room);
+        e->weights.begin = some.end;
+    }
+}
+
+/* sums += a b over some steps. fetch is what will be read later: some lines of it are asked for at each step, since
+ * weights come from far away. */
+static inline void multiply_steps(const work *w, source from, size_t steps, const char *fetch, size_t lines,
+                                  errands *other)
+{
+    for (size_t s = 0; s < steps; s++) {
+        for (size_t i = 0; i < lines; i++, fetch += LINE)
+            __builtin_prefetch(fetch, 0, 2);
+#define MULTIPLY(a_part, b_part)               \
+    multiply(w->cover, &from, a_part, b_part); \
+    run_errand(w, other)
+        EACH_PAIR(MULTIPLY);
+#undef MULTIPLY
+        from.a += PARTS * TILE_BYTES;
+        from.second += PARTS * TILE_BYTES;
+        from.b += PARTS * B_BYTES;
+    }
+}
+
+/* The packed weights of a panel from a step on. */
+static const char *weights_at(const work *w, size_t panel, size_t step)
+{
+    return (const char *)w->g->b + panel * panel_bytes(w->g->k) + step * panel_bytes(K_STEP);
+}
+
+/* What is to be fetched while the slice that begins at this step is multiplied: the next that is read, maybe the next
+ * panel's. Tiles are made of it one slice before. */
+static const char *fetched_beside(const work *w, size_t step)
+{
+    const size_t all = w->chunk.end - w->chunk.begin;
+    const size_t ahead = step - w->chunk.begin + (MAKES_TILES && all > w->slice ? 2 : 1) * w->slice;
+    const size_t round = (all + w->slice - 1) / w->slice * w->slice; /* slices begin anew in each panel */
+    return ahead < round ? weights_at(w, w->panel, w->chunk.begin + ahead)
+                         : weights_at(w, w->panel + 1, w->chunk.begin + ahead - round);
+}
+
+/* The steps of one slice, of which b are the tiles, for all bands. */
+static void multiply_slice(const work *w, range steps, const char *b, errands *other)
 {
     const al_gemm *g = w->g;
     const cover *v = w->cover;
-    const size_t count = steps.end - steps.begin, a_row = operand_row(g->k);
-    const size_t lines = count ? (next_bytes / LINE + v->bands * count - 1) / (v->bands * count) : 0;
-    const bool last = steps.end == w->chunk.end, done = steps.end == w->steps;
-    const bool direct =
-        w->columns == NR && g->c_row_stride == NR && !g->residual && !g->c_operand; /* c is as sums are */
-    _Alignas(64) float ready[BAND_ROWS * NR];
-    for (size_t i = 0; i < v->bands; i++, next += count * lines * LINE) {
+    const size_t count = steps.end - steps.begin, a_row = operand_row(g->k), errands_of_band = count * PAIRS;
+    const size_t lines = (count * panel_bytes(K_STEP) / LINE + v->bands * count - 1) / (v->bands * (count ? count : 1));
+    const char *fetch = fetched_beside(w, steps.begin);
+    const bool last = steps.end == w->chunk.end;
+    _Alignas(64) float ready[2][BAND_ROWS * NR];
+    other->weights_at_once = other->weights.end / (v->bands * errands_of_band + 1) / 2 * 2 + 2;
+    for (size_t i = 0; i < v->bands; i++, fetch += count * lines * LINE) {
         const range band = band_of(v, w->rows, i);
         const size_t rows = band.end - band.begin, second = rows - v->tile_rows;
         float *wait = w->waiting + (band.begin - w->rows.begin) * NR;
-        float *to = !last ? wait : direct ? g->c + w->column / NR * g->c_panel + band.begin * NR : ready;
+        float *to = !last ? wait : w->direct ? g->c + w->column / NR * g->c_panel + band.begin * NR : ready[i % 2];
         const char *a = (const char *)g->operand + band.begin * a_row + steps.begin * PARTS * TILE_BYTES;
         FINISH_WRITES();
         if (steps.begin || g->add)
             load_sums(v, wait, wait + second * NR);
         else
             load_sums(v, w->start, w->start);
-        multiply_steps(v, (source){a, a + second * a_row, b, a_row}, count, next, lines);
+        multiply_steps(w, (source){a, a + second * a_row, b, a_row}, count, fetch, lines, other);
         store_sums(v, to, to + second * NR);
-        if (done) {
-            complete(g, band.begin, rows, w->column, TILE_VECTORS, to, NR);
-            activate(g->act, rows * NR, to);
-        }
-        if (last && g->c_operand)
-            write_operand(g, band, w->column, w->columns, to);
-        else if (last && !direct)
-            write_rows(g, band, w->column, w->columns, to, done ? g->residual : NULL);
+        if (!last)
+            continue;
+        if (other->rows.begin < other->rows.end) /* there were no steps */
+            finish_rows(w, other->rows, other->sums);
+        other->rows = band;
+        other->sums = to;
+        other->rows_at_once = rows / (errands_of_band + 1) + 1;
     }
+    finish_rows(w, other->rows, other->sums);
 }
 
 static void multiply_panel(const al_gemm *g, cover *v, range rows, range chunk, size_t panel)
 {
-    const size_t column = panel * NR, left = g->n - column, panel_size = panel_bytes(g->k);
-    const size_t step_bytes = panel_bytes(K_STEP);
+    const size_t column = panel * NR, steps = (g->k + K_STEP - 1) / K_STEP;
     _Alignas(64) float waiting[BLOCK_ROWS * NR], start[BAND_ROWS / 2 * NR];
-    _Alignas(64) char room[TILE_ROOM];
-    const work w = {.g = g,
-                    .cover = v,
-                    .rows = rows,
-                    .chunk = chunk,
-                    .steps = (g->k + K_STEP - 1) / K_STEP,
-                    .column = column,
-                    .columns = g->c_padded ? NR : smaller(left, NR),
-                    .waiting = waiting,
-                    .start = start};
+    _Alignas(64) char room[2][TILE_ROOM];
+    work w = {.g = g,
+              .cover = v,
+              .rows = rows,
+              .chunk = chunk,
+              .steps = steps,
+              .slice = slice_steps(steps),
+              .panel = panel,
+              .column = column,
+              .columns = g->c_padded ? NR : smaller(g->n - column, NR),
+              .waiting = waiting,
+              .start = start};
+    w.direct = w.columns == NR && g->c_row_stride == NR && !g->residual && !g->c_operand;
     v->columns = (w.columns + VL - 1) / VL;
     if (chunk.begin || g->add)
         read_rows(g, rows, column, w.columns, waiting);
     const float *first = first_sums(g, column);
     for (size_t i = 0; i < v->tile_rows * NR; i += VL)
         v_store(start + i, first ? v_load(first + i % NR) : v_zero());
-    const size_t slice = slice_steps(w.steps);
-    range steps = {chunk.begin, chunk.begin};
-    do {
-        steps.end = smaller(steps.begin + slice, chunk.end);
-        const char *b = (const char *)g->b + panel * panel_size + steps.begin * step_bytes;
-        const size_t bytes = (steps.end - steps.begin) * step_bytes, rest = g->k - steps.begin * K_STEP;
-        const char *next =
-            steps.end < chunk.end ? b + bytes : b + panel_size - (steps.begin - chunk.begin) * step_bytes;
-        multiply_slice(&w, steps, tile_weights(b, smaller(rest, (steps.end - steps.begin) * K_STEP), room), next,
-                       bytes);
-        steps.begin = steps.end;
-    } while (steps.end < chunk.end);
+    range slice = {chunk.begin, smaller(chunk.begin + w.slice, chunk.end)};
+    if (MAKES_TILES)
+        make_tiles(weights_at(&w, panel, slice.begin), g->k - slice.begin * K_STEP, 0,
+                   (slice.end - slice.begin) * K_STEP, room[0]);
+    for (size_t i = 0; i == 0 || slice.begin < chunk.end; i++) {
+        const range next = {slice.end, smaller(slice.end + w.slice, chunk.end)};
+        errands other = {.weights = {0, (next.end - next.begin) * K_STEP},
+                         .packed = weights_at(&w, panel, next.begin),
+                         .packed_rows = g->k - smaller(next.begin * K_STEP, g->k),
+                         .room = room[(i + 1) % 2]};
+        multiply_slice(&w, slice, MAKES_TILES ? room[i % 2] : weights_at(&w, panel, slice.begin), &other);
+        slice = next;
+    }
 }
 
 /* Rows of each block, the blocks even. */

@@ -24,6 +24,7 @@
 #define K_STEP         ((size_t)32)
 #define PARTS          3
 #define TILE_STEP(sum) _tile_dpbf16ps(sum, A_TILE, B_TILE)
+#define PAIRS          6
 #define EACH_PAIR(multiply) \
     multiply(0, 2);         \
     multiply(2, 0);         \
@@ -38,7 +39,8 @@
 #define LONG_SLICE  ((size_t)12)
 
 /* bytes of a slice of weights in parts */
-#define TILE_ROOM (LONG_SLICE * PARTS * 64 * NR)
+#define MAKES_TILES true
+#define TILE_ROOM   (LONG_SLICE * PARTS * 64 * NR)
 
 static inline size_t slice_steps(size_t steps)
 {
@@ -100,10 +102,10 @@ static inline size_t panel_bytes(size_t k)
     return k * NR * sizeof(float);
 }
 
-static const char *tile_weights(const char *packed, size_t n, char *room)
+static inline void make_tiles(const char *packed, size_t n, size_t i, size_t end, char *room)
 {
-    const float *b = (const float *)(const void *)packed;
-    for (size_t k = 0; k < (n + K_STEP - 1) / K_STEP * K_STEP; k += 2, b += 2 * NR)
+    for (size_t k = i; k < end; k += 2) {
+        const float *b = (const float *)(const void *)packed + k * NR;
         for (size_t j = 0; j < NR; j += VL) {
             char *to = room + k / K_STEP * PARTS * 64 * NR + (k % K_STEP / 2 * NR + j) * 4;
             vf even[PARTS], odd[PARTS];
@@ -116,7 +118,7 @@ static const char *tile_weights(const char *packed, size_t n, char *room)
                                                            _mm512_srli_epi32(_mm512_castps_si512(even[p]), 16),
                                                            _mm512_castps_si512(odd[p])));
         }
-    return room;
+    }
 }
 
 /* Rows and weights have to be split, which few rows, columns or steps do not pay back; and tiles take k by 32. */
