@@ -93,8 +93,9 @@ size_t al_depthwise_conv_size(const al_depthwise_conv *conv, size_t n)
  * a window holds several, these are expanded together: a product wants many rows. All this follows from the shapes
  * alone: sums must not depend on the number of threads.
  */
-#define ITEMS     8
-#define PART_ROWS 16
+#define ITEMS         8
+#define PART_ROWS     16
+#define TOGETHER_ROWS ((size_t)384) /* with more, what they are made of leaves L2 */
 
 typedef struct expand_job {
     const al_run *run;
@@ -121,6 +122,11 @@ static bool in_place(const expand_job *job, size_t p)
     return !job->expand && (p + 1 < job->panels || job->conv->channels % k->vl == 0);
 }
 
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 static void plan(expand_job *job)
 {
     const size_t nr = job->run->kernels->nr, kernel = job->conv->kernel, stride = job->conv->stride;
@@ -132,8 +138,9 @@ static void plan(expand_job *job)
     const size_t fit = WINDOW_FLOATS / (job->columns * nr);
     job->band = fit >= job->rows ? job->part : fit > kernel ? (fit - kernel) / stride + 1 : 1;
     job->band = job->band < job->part ? job->band : job->part;
-    job->together = job->expand && job->band == job->out_rows ? fit / job->rows : 1;
-    job->together = job->together < 1 ? 1 : job->together < job->batch ? job->together : job->batch;
+    const size_t wanted = smaller(TOGETHER_ROWS / (job->rows * job->columns), fit / job->rows);
+    job->together = job->expand && job->band == job->out_rows ? smaller(wanted, job->batch) : 1;
+    job->together = job->together < 1 ? 1 : job->together;
     const size_t reach = (job->band - 1) * stride + kernel, band_rows = reach < job->rows ? reach : job->rows;
     const size_t held = job->together > 1 ? job->together * job->rows : band_rows;
     job->window_floats = in_place(job, job->panels - 1) ? 0 : held * job->columns * nr;

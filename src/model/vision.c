@@ -27,8 +27,10 @@
 
 #include <string.h>
 
-/* Pictures of one group. */
-#define GROUP 4
+/* Pictures of one group, which go through the blocks together: products want many rows. But those of more than so many
+ * pixels have rows enough, and go alone, so that they are still in a cache when the next block reads them. */
+#define GROUP         4
+#define SMALL_PICTURE ((size_t)1024)
 
 typedef struct mbconv {
     bool expands, residual;
@@ -122,12 +124,76 @@ static void hand_out(const al_run *run, al_vision_shape s, size_t first, size_t 
     al_channels_first(run, batch, s.rows * s.columns, s.channels, x, out + first * s.channels * s.rows * s.columns);
 }
 
-/* Pictures first .. first + batch - 1 through the whole tower. */
-static void group_forward(const al_run *run, const al_vision_tower *t, const al_vision_pass *pass, size_t first,
-                          size_t batch)
+static al_vision_shape shape_after(const al_vision_tower *t, const al_vision_pass *pass, size_t blocks)
+{
+    return al_vision_shape_after(t->params, blocks, pass->height, pass->width);
+}
+
+/* The floats of `batch` pictures wherever they are between blocks `begin` and `end`, at most. */
+static size_t largest_between(const al_vision_tower *t, const al_vision_pass *pass, size_t batch, size_t begin,
+                              size_t end)
+{
+    size_t largest = 0;
+    for (size_t i = begin; i <= end; i++) {
+        const al_vision_shape s = shape_after(t, pass, i);
+        const size_t n = batch * s.rows * s.columns * s.channels;
+        largest = n > largest ? n : largest;
+    }
+    return largest;
+}
+
+static float *state_out(const al_vision_pass *pass, size_t i)
+{
+    return pass->hidden_states ? al_tensor_floats(&pass->hidden_states[i]) : NULL;
+}
+
+/* Pictures on their way from a block to another. */
+typedef struct passage {
+    size_t first, batch; /* of the whole batch */
+    size_t begin, end;   /* blocks */
+    float *x, *spare;    /* where they are; another buffer as large */
+    float *out;          /* where they go in the end; NULL: either of the two */
+    float *pooled;       /* if not NULL, the last block gives only the means of its pixels */
+} passage;
+
+/* Returns where they are then. */
+static float *blocks_forward(const al_run *run, const al_vision_tower *t, const al_vision_pass *pass, passage p)
+{
+    for (size_t i = p.begin; i < p.end; i++) {
+        const al_vision_shape s = shape_after(t, pass, i);
+        const bool last = i + 1 == p.end;
+        float *y = last && p.out ? p.out : p.spare;
+        al_profile_block(run, ALIGN_TOWER_VISION, i + 1);
+        mbconv_forward(run, &t->blocks[i], t->act, p.batch, s.rows, s.columns, p.x, y, last ? p.pooled : NULL);
+        hand_out(run, shape_after(t, pass, i + 1), p.first, p.batch, y, state_out(pass, i + 1));
+        p.spare = p.x;
+        p.x = y;
+    }
+    return p.x;
+}
+
+/* The blocks that pictures go through alone, from the stem on: those that read large ones. */
+static size_t blocks_alone(const al_vision_tower *t, const al_vision_pass *pass)
+{
+    size_t n = 0;
+    for (al_vision_shape s; n < t->n_blocks; n++) {
+        s = shape_after(t, pass, n);
+        if (s.rows * s.columns <= SMALL_PICTURE)
+            break;
+    }
+    return n;
+}
+
+/* Pictures first .. first + batch - 1 through the stem and the first `blocks` blocks -> y. */
+static void first_blocks_forward(const al_run *run, const al_vision_tower *t, const al_vision_pass *pass, size_t first,
+                                 size_t batch, size_t blocks, float *y)
 {
     const size_t mark = al_arena_mark(run->arena), picture = t->channels * pass->height * pass->width;
+    const size_t largest = blocks ? largest_between(t, pass, batch, 0, blocks) : 0;
     float *pixels = al_arena_floats(run->arena, batch * picture);
+    float *x = al_arena_floats(run->arena, largest), *spare = al_arena_floats(run->arena, largest);
+    if (!blocks)
+        x = y;
     al_profile_block(run, ALIGN_TOWER_VISION, 0);
     al_profile_step(run, ALIGN_STEP_INPUT);
     if (!run->dry) {
@@ -135,30 +201,28 @@ static void group_forward(const al_run *run, const al_vision_tower *t, const al_
         al_to_f32(dtype, (const char *)pass->pixel_values->data + first * picture * align_dtype_size(dtype),
                   batch * picture, pixels);
     }
-    size_t largest = 0;
-    for (size_t i = 0; i <= t->n_blocks; i++) {
-        const al_vision_shape s = al_vision_shape_after(t->params, i, pass->height, pass->width);
-        const size_t n = batch * s.rows * s.columns * s.channels;
-        largest = n > largest ? n : largest;
-    }
-    float *x = al_arena_floats(run->arena, largest), *y = al_arena_floats(run->arena, largest);
-
-    al_vision_shape s = al_vision_shape_after(t->params, 0, pass->height, pass->width);
     stem_forward(run, t, batch, pass->height, pass->width, pixels, x);
-    hand_out(run, s, first, batch, x, pass->hidden_states ? al_tensor_floats(&pass->hidden_states[0]) : NULL);
-    float *pooled =
-        pass->pooler_output + first * al_vision_shape_after(t->params, t->n_blocks, pass->height, pass->width).channels;
-    const bool pools_early = t->n_blocks > 0 && !t->pool_max && !pass->last_hidden_state && !pass->hidden_states;
-    for (size_t i = 0; i < t->n_blocks; i++) {
-        al_profile_block(run, ALIGN_TOWER_VISION, i + 1);
-        const bool last = pools_early && i + 1 == t->n_blocks;
-        mbconv_forward(run, &t->blocks[i], t->act, batch, s.rows, s.columns, x, y, last ? pooled : NULL);
-        s = al_vision_shape_after(t->params, i + 1, pass->height, pass->width);
-        hand_out(run, s, first, batch, y, pass->hidden_states ? al_tensor_floats(&pass->hidden_states[i + 1]) : NULL);
-        float *swap = x;
-        x = y;
-        y = swap;
-    }
+    hand_out(run, shape_after(t, pass, 0), first, batch, x, state_out(pass, 0));
+    blocks_forward(run, t, pass, (passage){first, batch, 0, blocks, x, spare, y, NULL});
+    al_arena_release(run->arena, mark);
+}
+
+/* Pictures first .. first + batch - 1 through the whole tower. */
+static void group_forward(const al_run *run, const al_vision_tower *t, const al_vision_pass *pass, size_t first,
+                          size_t batch)
+{
+    const size_t mark = al_arena_mark(run->arena), alone = blocks_alone(t, pass), together = alone ? 1 : batch;
+    const size_t picture = largest_between(t, pass, 1, alone, alone);
+    const size_t largest = largest_between(t, pass, batch, alone, t->n_blocks);
+    float *x = al_arena_floats(run->arena, largest), *y = al_arena_floats(run->arena, largest);
+    for (size_t i = 0; i < batch; i += together)
+        first_blocks_forward(run, t, pass, first + i, together, alone, x + i * picture);
+
+    const al_vision_shape s = shape_after(t, pass, t->n_blocks);
+    float *pooled = pass->pooler_output + first * s.channels;
+    const bool pools_early = t->n_blocks > alone && !t->pool_max && !pass->last_hidden_state && !pass->hidden_states;
+    x = blocks_forward(run, t, pass,
+                       (passage){first, batch, alone, t->n_blocks, x, y, NULL, pools_early ? pooled : NULL});
     al_profile_block(run, ALIGN_TOWER_VISION, 0);
     hand_out(run, s, first, batch, x, pass->last_hidden_state);
     al_profile_step(run, ALIGN_STEP_POOL);
