@@ -125,7 +125,7 @@ static inline void make_tiles(const char *packed, size_t n, size_t i, size_t end
 static bool pays(size_t m, size_t n, size_t k)
 {
     const size_t padding = (k + K_STEP - 1) / K_STEP * K_STEP - k;
-    return m >= 100 && n >= 192 && k >= 4 * K_STEP && padding <= k / 8;
+    return m >= 100 && n >= 192 && k >= 2 * K_STEP && padding <= k / 4;
 }
 
 #define PAYS pays

@@ -146,6 +146,7 @@ void al_gemm_run(const al_run *run, const al_gemm *g, al_gemm_function *kernel)
 
 /* Bytes of prepared rows at a time, so that they are still in L2 when the last panel reads them. */
 #define OPERAND_BYTES ((size_t)1024 * 1024)
+#define OPERAND_ROWS  ((size_t)192)
 
 static al_matrix rows_from(al_matrix x, size_t row)
 {
@@ -174,11 +175,8 @@ static void forward_prepared(const al_run *run, const al_linear *l, al_matrix x,
                              const al_gemm *g)
 {
     const size_t bytes = al_linear_operand_row(l), mark = al_arena_mark(run->arena);
-    size_t block = OPERAND_BYTES / bytes / run->kernels->mr * run->kernels->mr;
-    if (block < 16 * run->kernels->mr)
-        block = 16 * run->kernels->mr;
-    if (block > g->m)
-        block = g->m;
+    const size_t fit = OPERAND_BYTES / bytes, most = fit < OPERAND_ROWS ? OPERAND_ROWS : fit;
+    const size_t blocks = (g->m + most - 1) / most, block = (g->m + blocks - 1) / blocks;
     char *operand = al_arena_take(run->arena, block, bytes);
     for (size_t row = 0; row < g->m && !run->dry; row += block) {
         al_gemm part = *g;
