@@ -142,6 +142,7 @@ static size_t largest_between(const al_vision_tower *t, const al_vision_pass *pa
     return largest;
 }
 
+/* Where the state after i blocks is handed out; NULL: nowhere. */
 static float *state_out(const al_vision_pass *pass, size_t i)
 {
     return pass->hidden_states ? al_tensor_floats(&pass->hidden_states[i]) : NULL;
@@ -175,13 +176,12 @@ static float *blocks_forward(const al_run *run, const al_vision_tower *t, const 
 /* The blocks that pictures go through alone, from the stem on: those that read large ones. */
 static size_t blocks_alone(const al_vision_tower *t, const al_vision_pass *pass)
 {
-    size_t n = 0;
-    for (al_vision_shape s; n < t->n_blocks; n++) {
-        s = shape_after(t, pass, n);
+    for (size_t n = 0; n < t->n_blocks; n++) {
+        const al_vision_shape s = shape_after(t, pass, n);
         if (s.rows * s.columns <= SMALL_PICTURE)
-            break;
+            return n;
     }
-    return n;
+    return t->n_blocks;
 }
 
 /* Pictures first .. first + batch - 1 through the stem and the first `blocks` blocks -> y. */

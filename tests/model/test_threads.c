@@ -6,6 +6,7 @@
  */
 #include "support/compare.h"
 #include "support/small_model.h"
+#include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -128,6 +129,41 @@ static void test_many_pictures(void **state)
     free(pixels);
 }
 
+/* Large pictures go through the first blocks one by one: each state of a batch holds what each picture has alone, but
+ * for the last bits, since batches may be multiplied by other products. */
+static void test_large_pictures(void **state)
+{
+    enum { HEIGHT = 81, WIDTH = 74, FLOATS = SMALL_CHANNELS * HEIGHT * WIDTH };
+    const fixture *f = *state;
+    float *pixels = malloc((size_t)SMALL_BATCH * FLOATS * sizeof *pixels);
+    assert_non_null(pixels);
+    for (size_t i = 0; i < (size_t)SMALL_BATCH * FLOATS; i++)
+        pixels[i] = (float)(i * 7919 % 1009) / 504.0f - 1.0f;
+    align_inputs in = f->small.inputs;
+    in.pixel_values = view4(ALIGN_F32, SMALL_BATCH, SMALL_CHANNELS, HEIGHT, WIDTH, pixels);
+    align_context *together = context_with(f->model, 2), *alone = context_with(f->model, 1);
+    align_output all, one;
+    assert_int_equal(align_model_forward(together, &in, &EVERYTHING, &all, NULL), ALIGN_OK);
+    in.input_ids.shape[0] = in.attention_mask.shape[0] = in.token_type_ids.shape[0] = 1; /* a loss wants as many */
+    for (size_t b = 0; b < SMALL_BATCH; b++) {
+        in.pixel_values = view4(ALIGN_F32, 1, SMALL_CHANNELS, HEIGHT, WIDTH, pixels + b * FLOATS);
+        assert_int_equal(align_model_forward(alone, &in, &EVERYTHING, &one, NULL), ALIGN_OK);
+        for (size_t i = 0; i < one.vision_model_output.n_hidden_states; i++) {
+            const align_tensor *expected = &one.vision_model_output.hidden_states[i];
+            const size_t n = (size_t)align_tensor_elements(expected);
+            const float *x = expected->data;
+            const float *y = (const float *)all.vision_model_output.hidden_states[i].data + b * n;
+            for (size_t j = 0; j < n; j++)
+                if (!(fabsf(x[j] - y[j]) <= 1e-5f * (1.0f + fabsf(x[j]))))
+                    fail_msg("state %zu of picture %zu, [%zu]: %.9g, expected %.9g", i, b, j, (double)y[j],
+                             (double)x[j]);
+        }
+    }
+    align_context_free(together);
+    align_context_free(alone);
+    free(pixels);
+}
+
 /* Runs in a thread of its own; cmocka's asserts belong to the main one. */
 typedef struct job {
     const fixture *f;
@@ -172,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_number_of_threads),
         cmocka_unit_test(test_many_pictures),
+        cmocka_unit_test(test_large_pictures),
         cmocka_unit_test(test_contexts_side_by_side),
     };
     return cmocka_run_group_tests_name("threads", tests, set_up, tear_down);
