@@ -374,6 +374,7 @@ static void large(void **state)
     for (int precision = 0; precision < ALIGN_PRECISION_COUNT; precision++) {
         check((align_precision)precision, 7, 5, 8 * kernels->nr * 20 + 1);
         check((align_precision)precision, 1500, 3, 700);
+        check((align_precision)precision, 101, 2 * kernels->nr + 17, 330); /* bands and panels of all kinds */
     }
 }
 
