@@ -345,7 +345,8 @@ static void multiply_slice(const work *w, range steps, const char *b, errands *o
         other->sums = to;
         other->rows_at_once = rows / (errands_of_band + 1) + 1;
     }
-    finish_rows(w, other->rows, other->sums);
+    if (last)
+        finish_rows(w, other->rows, other->sums);
 }
 
 static void multiply_panel(const al_gemm *g, cover *v, range rows, range chunk, size_t panel)
