@@ -1,0 +1,285 @@
+/* test_train.c: align_train from outside: threads, callbacks, stopping and going on, arguments, memory that is missing.
+ * What a killed process leaves is tested with the command (tests/cli/train). */
+#include "base/file.h"
+#include "base/folder.h"
+#include "base/memory.h"
+
+#include <align/train.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+typedef struct fixture {
+    align_model *model;
+    align_processor *processor;
+    align_dataset *pairs;
+} fixture;
+
+static char root[] = "/tmp/align-train-XXXXXX";
+
+static const char *path_of(const char *name)
+{
+    static char paths[4][256];
+    static int next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", root, name);
+    return path;
+}
+
+static int set_up(void **state)
+{
+    static fixture f;
+    static const char *const pictures[] = {"apple", "cat", "dog", "bus", "bird", "car", "drum", "fish", "frog"};
+    align_error err = ALIGN_ERROR_INIT;
+    if (!mkdtemp(root))
+        return 1;
+    FILE *table = fopen(path_of("pairs.tsv"), "w");
+    assert_non_null(table);
+    for (size_t i = 0; i < 9; i++)
+        fprintf(table, "%s/demo/%s.png\ta %s\n", MODELS, pictures[i], pictures[i]);
+    fclose(table);
+    if (align_model_from_pretrained(&f.model, TEST_DATA "/hub", NULL, &err) != ALIGN_OK ||
+        align_processor_from_pretrained(&f.processor, TEST_DATA "/hub", &err) != ALIGN_OK ||
+        align_dataset_open(&f.pairs, path_of("pairs.tsv"), NULL, &err) != ALIGN_OK)
+        fail_msg("%s", err.message);
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fixture *f = *state;
+    align_model_free(f->model);
+    align_processor_free(f->processor);
+    align_dataset_free(f->pairs);
+    return al_folder_remove(root, NULL) == ALIGN_OK ? 0 : 1;
+}
+
+/* A short run in a folder of its own. */
+static align_train_options short_run(const char *output)
+{
+    align_train_options options = ALIGN_TRAIN_OPTIONS_INIT;
+    options.output = path_of(output);
+    options.batch = 4;
+    options.steps = 6;
+    options.threads = 1;
+    options.ema = 0.9;
+    options.save_every = 2;
+    options.augmentation.flip = 0.5;
+    return options;
+}
+
+static align_status train(const fixture *f, const align_train_options *options, align_error *err)
+{
+    return align_train(f->model, f->processor, f->pairs, NULL, options, NULL, NULL, err);
+}
+
+static void assert_trains(const fixture *f, const align_train_options *options)
+{
+    align_error err = ALIGN_ERROR_INIT;
+    if (train(f, options, &err) != ALIGN_OK)
+        fail_msg("%s", err.message);
+}
+
+static void same_file(const char *a, const char *b)
+{
+    al_map x, y;
+    assert_int_equal(al_map_open(&x, path_of(a), NULL), ALIGN_OK);
+    assert_int_equal(al_map_open(&y, path_of(b), NULL), ALIGN_OK);
+    assert_int_equal(x.size, y.size);
+    assert_memory_equal(x.data, y.data, x.size);
+    al_map_close(&x);
+    al_map_close(&y);
+}
+
+/* ---- what decides the result, and what does not ---- */
+
+static void threads_change_nothing(void **state)
+{
+    const fixture *f = *state;
+    for (int team = 1; team <= 3; team++) {
+        char output[16];
+        snprintf(output, sizeof output, "team%d", team);
+        align_train_options options = short_run(output);
+        options.threads = team;
+        options.loader_threads = team - 1;
+        options.slice = 2;
+        assert_trains(f, &options);
+    }
+    same_file("team1/model.safetensors", "team2/model.safetensors");
+    same_file("team1/model.safetensors", "team3/model.safetensors");
+    same_file("team1/checkpoint-6/trainer_state.safetensors", "team3/checkpoint-6/trainer_state.safetensors");
+}
+
+/* As long as only what learns is held in memory, and what does not fit is computed twice. */
+static void short_memory_changes_nothing(void **state)
+{
+    const fixture *f = *state;
+    align_error err = ALIGN_ERROR_INIT;
+    align_train_options options = short_run("memory");
+    options.memory = 1000;
+    assert_int_equal(train(f, &options, &err), ALIGN_ERROR_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "memory: weights, gradients and moments take "));
+    options.output = path_of("all");
+    options.memory = 0;
+    assert_trains(f, &options);
+    align_status status = ALIGN_ERROR_OUT_OF_MEMORY;
+    for (options.memory = 200000; status == ALIGN_ERROR_OUT_OF_MEMORY; options.memory += 50000) {
+        options.output = path_of("little");
+        status = train(f, &options, &err);
+    }
+    assert_int_equal(status, ALIGN_OK);
+    same_file("all/model.safetensors", "little/model.safetensors");
+}
+
+/* ---- callbacks ---- */
+
+typedef struct watcher {
+    int64_t seen, stop_at;
+    size_t validations;
+    align_train_progress last;
+} watcher;
+
+static bool watch(void *user, const align_train_progress *progress)
+{
+    watcher *w = user;
+    w->seen++;
+    w->validations += progress->validation != NULL;
+    w->last = *progress;
+    return progress->step != w->stop_at;
+}
+
+static void stops_and_goes_on(void **state)
+{
+    const fixture *f = *state;
+    watcher w = {.stop_at = 3};
+    const align_train_callbacks callbacks = {&w, watch, NULL};
+    align_train_result result;
+    align_train_options options = short_run("whole");
+    assert_trains(f, &options);
+
+    options = short_run("parts");
+    options.save_every = 100;
+    options.resume = true; /* of nothing: it begins */
+    assert_int_equal(align_train(f->model, f->processor, f->pairs, f->pairs, &options, &callbacks, &result, NULL),
+                     ALIGN_OK);
+    assert_true(result.stopped && result.step == 3 && result.steps == 6);
+    assert_int_equal(w.seen, 3);
+    assert_int_equal(w.validations, 1); /* an epoch is two steps */
+    assert_true(w.last.loss > 0.0 && w.last.gradient > 0.0 && w.last.pairs == 4 && w.last.seconds >= 0.0);
+    assert_true(w.last.epoch == 1.5 && fabs(w.last.rate - options.lr * 4.0 / 6.0) < 1e-12 && w.last.skipped == 0);
+    assert_false(al_is_file(path_of("parts/model.safetensors")));
+
+    assert_int_equal(align_train(f->model, f->processor, f->pairs, f->pairs, &options, &callbacks, &result, NULL),
+                     ALIGN_OK);
+    assert_true(!result.stopped && result.step == 6 && result.validated);
+    assert_true(result.best_step >= 2 && result.best_step <= 6);
+    assert_int_equal(w.seen, 6);
+    assert_int_equal(w.validations, 3);
+    same_file("whole/model.safetensors", "parts/model.safetensors");
+
+    /* and once more: nothing is left to do, and the same comes out */
+    assert_int_equal(align_train(f->model, f->processor, f->pairs, f->pairs, &options, &callbacks, &result, NULL),
+                     ALIGN_OK);
+    assert_int_equal(w.seen, 6);
+    same_file("whole/model.safetensors", "parts/model.safetensors");
+}
+
+/* A whole tower that is frozen keeps its weights and its running statistics. */
+static void frozen_tower(void **state)
+{
+    const fixture *f = *state;
+    align_train_options options = short_run("frozen");
+    align_tensors *tensors;
+    options.freeze = "vision";
+    options.ema = 0.0;
+    assert_trains(f, &options);
+    assert_int_equal(align_tensors_open(&tensors, path_of("frozen/model.safetensors"), NULL), ALIGN_OK);
+    size_t moved = 0;
+    for (size_t i = 0; i < align_tensors_count(tensors); i++) {
+        const char *name = align_tensors_name(tensors, i);
+        const align_tensor *after = align_tensors_at(tensors, i),
+                           *before = align_tensors_get(align_model_state(f->model), name);
+        const size_t bytes = (size_t)align_tensor_elements(after) * align_dtype_size(after->dtype);
+        const bool same = memcmp(before->data, after->data, bytes) == 0;
+        if (strncmp(name, "vision_model.", 13) == 0 && !same)
+            fail_msg("%s moved", name);
+        moved += !same;
+    }
+    assert_true(moved > 20);
+    align_tensors_free(tensors);
+}
+
+/* ---- what cannot be ---- */
+
+static void arguments(void **state)
+{
+    const fixture *f = *state;
+    align_error err = ALIGN_ERROR_INIT;
+    const align_train_options options = short_run("never");
+    const align_status wrong = ALIGN_ERROR_INVALID_ARGUMENT;
+    assert_int_equal(align_train(NULL, f->processor, f->pairs, NULL, &options, NULL, NULL, &err), wrong);
+    assert_int_equal(align_train(f->model, NULL, f->pairs, NULL, &options, NULL, NULL, &err), wrong);
+    assert_int_equal(align_train(f->model, f->processor, NULL, NULL, &options, NULL, NULL, &err), wrong);
+    assert_int_equal(align_train(f->model, f->processor, f->pairs, NULL, NULL, NULL, NULL, &err), wrong);
+    align_train_options none = options;
+    none.output = NULL;
+    assert_int_equal(train(f, &none, &err), wrong);
+    assert_string_equal(err.message, "NULL for the output");
+    align_train_options large = options;
+    large.batch = 10;
+    assert_int_equal(train(f, &large, &err), wrong);
+    assert_non_null(strstr(err.message, "batch: 10 pairs are more than the 9 of the data"));
+    align_train_options warm = options;
+    warm.steps = 0;
+    warm.warmup = 50;
+    assert_int_equal(train(f, &warm, &err), wrong);
+    assert_string_equal(err.message, "warmup: expected at most all steps, 2, found 50");
+
+    align_load_options load = ALIGN_LOAD_OPTIONS_INIT;
+    align_model *text;
+    load.tower = ALIGN_TOWER_TEXT;
+    assert_int_equal(align_model_from_pretrained(&text, TEST_DATA "/hub", &load, NULL), ALIGN_OK);
+    assert_int_equal(align_train(text, f->processor, f->pairs, NULL, &options, NULL, NULL, &err), wrong);
+    assert_string_equal(err.message, "model: expected both towers");
+    align_model_free(text);
+    assert_false(al_is_folder(options.output));
+}
+
+/* The n-th allocation fails, for n of every size: a message, and nothing that keeps the next run from beginning. */
+static void memory_that_is_missing(void **state)
+{
+    const fixture *f = *state;
+    align_train_options options = short_run("swept");
+    options.steps = 1;
+    options.loader_threads = 0;
+    for (long n = 1;; n += 1 + n / 16) {
+        align_error err = ALIGN_ERROR_INIT;
+        al_memory_fail_at(n);
+        const align_status status = align_train(f->model, f->processor, f->pairs, f->pairs, &options, NULL, NULL, &err);
+        al_memory_fail_at(0);
+        assert_int_equal(al_folder_remove(options.output, NULL), ALIGN_OK);
+        if (status == ALIGN_OK) {
+            assert_true(n > 500);
+            return;
+        }
+        assert_int_equal(err.status, status);
+        assert_int_equal(status, ALIGN_ERROR_OUT_OF_MEMORY);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(threads_change_nothing),
+                                       cmocka_unit_test(short_memory_changes_nothing),
+                                       cmocka_unit_test(stops_and_goes_on),
+                                       cmocka_unit_test(frozen_tower),
+                                       cmocka_unit_test(arguments),
+                                       cmocka_unit_test(memory_that_is_missing)};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
