@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "model/load.h"
 
 #include <string.h>
 
@@ -225,7 +226,10 @@ align_status al_trainable_to_model(align_model **out, const al_trainable *t, con
     options.precision = precision;
     TRY(align_tensors_new(&state, err));
     TRY(al_trainable_add_to(t, state, "", values, true, err));
-    TRY(align_model_from_tensors(out, &t->config, state, &options, err));
+    const al_model_source source = {.config = &t->config, .tensors = state};
+    TRY(al_model_new(out, &source, &options, err));
+    (*out)->checkpoint = state; /* what the model's state points into */
+    state = NULL;
 done:
     align_tensors_free(state);
     return status;

@@ -60,7 +60,8 @@ void al_trainable_clear_gradient(al_trainable *trainable);
 align_status al_trainable_add_to(const al_trainable *trainable, align_tensors *tensors, const char *prefix,
                                  const float *values, bool buffers, align_error *err);
 
-/* A model for inference with the trainable's present values. */
+/* A model for inference with these values, the array or another one laid out like it, and the trainable's buffers. It
+ * points to them: they must outlive it and stay as they are. */
 align_status al_trainable_to_model(align_model **out, const al_trainable *trainable, const float *values,
                                    align_precision precision, align_error *err);
 #endif

@@ -363,14 +363,12 @@ static align_status validate(loop *l, align_error *err)
     al_progress *p = &l->progress;
     align_model *model = NULL;
     al_optimizer_swap_average(p->optimizer);
-    status = al_trainable_to_model(&model, p->trainable, p->trainable->values, ALIGN_PRECISION_F32, err);
-    al_optimizer_swap_average(p->optimizer);
-    if (status != ALIGN_OK)
-        goto done;
+    TRY(al_trainable_to_model(&model, p->trainable, p->trainable->values, ALIGN_PRECISION_F32, err));
     TRY(al_validator_run(l->validator, model, &l->recall, err));
     l->now.validation = &l->recall;
 done:
     align_model_free(model);
+    al_optimizer_swap_average(p->optimizer);
     return status;
 }
 
