@@ -28,23 +28,17 @@
 /* bytes of a cache line */
 #define LINE 64
 
-/*
- * sum[rows x vectors] += a b over n steps of k, which begin at p in the first row and at b in the weights. At each step
- * what will be read later is asked for: `pace` bytes of weights, at most two lines, which come from far away when few
- * rows leave little time to wait for them; and of rows in panels the lines after these, for the next tile, which the
- * processor does not guess.
- */
+/* Steps from one request for what will be read later to the next. Each line is asked for once: asking again in every
+ * step takes loads and, where vectors of 256 bits leave no port to themselves, multiply-adds. */
+#define REQUEST_STEPS ((size_t)(NR % 16 ? NR : 16))
+
+/* sum[rows x vectors] += a b over n steps of k, which begin at p in the first row and at b in the weights. */
 static inline __attribute__((always_inline)) void add_steps(const size_t rows, const size_t vectors, const size_t n,
-                                                            const float *p, const size_t stride, const bool in_panels,
-                                                            const char *b, const char *fetch, const size_t pace,
+                                                            const float *p, const size_t stride, const char *b,
                                                             vf sum[TILE_ROWS][TILE_VECTORS])
 {
     UNROLL_2
-    for (size_t l = 0; l < n; l++, b += NR * STEP_BYTES, fetch += pace) {
-        __builtin_prefetch(fetch, 0, 2);
-        __builtin_prefetch(fetch + LINE, 0, 2);
-        if (in_panels)
-            __builtin_prefetch(p + rows * stride + l * (LINE / sizeof(float)), 0, 2);
+    for (size_t l = 0; l < n; l++, b += NR * STEP_BYTES) {
         vf column[TILE_VECTORS];
         UNROLL
         for (size_t j = 0; j < vectors; j++)
@@ -59,6 +53,34 @@ static inline __attribute__((always_inline)) void add_steps(const size_t rows, c
                 sum[i][j] = v_step(x, column[j], sum[i][j]);
         }
     }
+}
+
+static inline __attribute__((always_inline)) void ask_for(const char *p, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += LINE)
+        __builtin_prefetch(p + i, 0, 2);
+}
+
+/*
+ * add_steps, asking every REQUEST_STEPS steps for `pace` bytes of weights, which come from far away; and of rows in
+ * panels for as much of the next tile as these steps read of this one: it follows, which the processor does not guess.
+ */
+static inline __attribute__((always_inline)) void add_slice(const size_t rows, const size_t vectors, size_t n,
+                                                            const float *p, const size_t stride, const bool in_panels,
+                                                            const char *b, const char *fetch, const size_t pace,
+                                                            vf sum[TILE_ROWS][TILE_VECTORS])
+{
+    const float *next = p + rows * stride;
+    for (; n >= REQUEST_STEPS; n -= REQUEST_STEPS, p += REQUEST_STEPS, b += REQUEST_STEPS * NR * STEP_BYTES) {
+        ask_for(fetch, pace);
+        fetch += pace;
+        if (in_panels) {
+            ask_for((const char *)next, rows * REQUEST_STEPS * sizeof *p);
+            next += rows * REQUEST_STEPS;
+        }
+        add_steps(rows, vectors, REQUEST_STEPS, p, stride, b, sum);
+    }
+    add_steps(rows, vectors, n, p, stride, b, sum);
 }
 
 /*
@@ -81,9 +103,9 @@ static inline __attribute__((always_inline)) void tile(const size_t rows, const 
     const float *p = a->data + begin / NR * a->panel + row * a->row_stride;
     size_t k = begin;
     if (a->panel != NR) /* panel by panel, each of known size; k runs on in a row-major a and in the last panel */
-        for (; end - k >= NR; k += NR, p += a->panel, b += NR * NR * STEP_BYTES, fetch += NR * pace)
-            add_steps(rows, vectors, NR, p, NR, true, b, fetch, pace, sum);
-    add_steps(rows, vectors, end - k, p, a->row_stride, false, b, fetch, pace, sum);
+        for (; end - k >= NR; k += NR, p += a->panel, b += NR * NR * STEP_BYTES, fetch += NR / REQUEST_STEPS * pace)
+            add_slice(rows, vectors, NR, p, NR, true, b, fetch, pace, sum);
+    add_slice(rows, vectors, end - k, p, a->row_stride, false, b, fetch, pace, sum);
     UNROLL
     for (size_t i = 0; i < rows; i++) {
         UNROLL
@@ -176,14 +198,14 @@ static void rows_of_slice(const slice *s, size_t row_begin, size_t row_end)
 {
     const al_gemm *g = s->g;
     const size_t steps = s->end - s->begin;
-    const size_t bytes = steps * NR * STEP_BYTES;
-    size_t tiles_left = (row_end - row_begin + TILE_ROWS - 1) / TILE_ROWS;
-    /* the next slice is fetched evenly while this one is used: memory has no time to spare for bursts */
-    const char *fetch = s->b + bytes;
-    size_t pace = steps ? (bytes / (tiles_left * steps) + 7) / 8 * 8 : 0;
-    pace = pace > 2 * LINE ? 2 * LINE : pace;
+    const size_t lines = (steps * NR * STEP_BYTES + LINE - 1) / LINE;
+    const size_t requests = steps < REQUEST_STEPS ? 1 : steps / REQUEST_STEPS; /* of a tile */
+    size_t tiles_left = (row_end - row_begin + TILE_ROWS - 1) / TILE_ROWS, lines_left = lines;
     for (size_t row = row_begin, rows; row < row_end; row += rows, tiles_left--) {
         rows = (row_end - row) / tiles_left; /* even tiles: one of few rows would wait for its own sums */
+        /* the next slice is fetched evenly while this one is used: memory has no time to spare for bursts */
+        const char *fetch = s->b + (2 * lines - lines_left) * LINE;
+        const size_t pace = (lines_left + tiles_left * requests - 1) / (tiles_left * requests) * LINE;
         float *c = g->c + s->column / NR * g->c_panel + row * g->c_row_stride;
         if (s->columns % VL)
             edge_tile(s, rows, row, c, g->c_row_stride, fetch, pace);
@@ -191,7 +213,8 @@ static void rows_of_slice(const slice *s, size_t row_begin, size_t row_end)
             whole_tile(s, rows, row, c, g->c_row_stride, fetch, pace);
         if (s->end == s->steps)
             finish_tile(g, row, rows, s->column, s->columns, c);
-        fetch += steps * pace;
+        const size_t fetched = requests * pace / LINE;
+        lines_left -= lines_left < fetched ? lines_left : fetched;
     }
 }
 
