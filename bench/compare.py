@@ -18,6 +18,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 import full_model
@@ -27,11 +28,10 @@ BATCHES = {"image": (1, 8), "text": (1, 8, 32), "caption": (1, 32)}
 PRECISIONS = ("f32", "bf16", "int8")
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-# What holds an engine to an older instruction set than the machine has. ONNX Runtime cannot be held.
+# What holds an engine to an older instruction set than the machine has, besides hold_<isa>.c, which hides the newer ones.
 ISAS = {"native": {},
         "avx2": {"ALIGN_ISA": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2",
                  "MKL_ENABLE_INSTRUCTIONS": "AVX2"}}
-NOT_HELD = "onnxruntime"
 SPIN_SECONDS = 0.3  # how long an idle thread pool may keep a core busy after its turn
 
 
@@ -67,6 +67,17 @@ def note(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def held(args):
+    """The variables of an engine's environment that hold it to args.isa."""
+    if args.isa == "native":
+        return {}
+    library = os.path.join(SCRATCH, f"hold_{args.isa}.so")
+    if not os.path.exists(library):
+        source = os.path.join(HERE, f"hold_{args.isa}.c")
+        subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, source], check=True)
+    return {**ISAS[args.isa], "LD_PRELOAD": library}
+
+
 class Pinned:
     """How to start a process on as many cores as it has threads."""
 
@@ -75,7 +86,7 @@ class Pinned:
         if len(cores) < threads:
             sys.exit(f"{threads} threads: this process may use {len(cores)} cores only")
         self.how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True,
-                    "env": {**os.environ, **ISAS[args.isa], "OMP_NUM_THREADS": str(threads)},
+                    "env": {**os.environ, **held(args), "OMP_NUM_THREADS": str(threads)},
                     "preexec_fn": lambda: os.sched_setaffinity(0, cores[:threads])}
 
 
@@ -137,8 +148,6 @@ def open_peers(args, precision, threads):
     for name in args.peers:
         if ENGINES[name].precision == precision:
             why = missing(args.dir, name)
-            if args.isa != "native" and ENGINES[name].package == NOT_HELD:
-                why = f"cannot be held to {args.isa}"
             if why:
                 note(f"{name}: left out: {why}")
             else:
@@ -236,4 +245,5 @@ def time_engine(args):
 
 if __name__ == "__main__":
     ARGS = arguments()
-    {"make": lambda args: full_model.make(args.dir), "time": time_engine, "compare": compare}[ARGS.what](ARGS)
+    with tempfile.TemporaryDirectory() as SCRATCH:
+        {"make": lambda args: full_model.make(args.dir), "time": time_engine, "compare": compare}[ARGS.what](ARGS)
