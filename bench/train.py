@@ -6,7 +6,8 @@
 
 A step is forward, backward and AdamW's update of every parameter, with the config's dropout. Before that both compute one
 loss without dropout, which must agree. Each turn is a process of its own, pinned to as many cores as it has threads; the
-medians of all steps but a process's first are compared. Absolute times mean nothing across machines: quote the ratios.
+medians of all steps but a process's first are compared; where other programs run beside them, look at the processor's
+time. Absolute times mean nothing across machines: quote the ratios.
 
 Needs build/bench/bench_training (cmake --build build --target bench_training). Made with: bench/requirements.txt.
 """
@@ -55,15 +56,16 @@ def peer(args):
     for module, rate in rates.items():
         module.p = rate
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
-    times = []
+    times, cpu = [], []
     for _ in range(args.steps):
-        begin = time.perf_counter()
+        begin, cpu_begin = time.perf_counter(), time.process_time()
         optimizer.zero_grad()
         model(**inputs, return_loss=True).loss.backward()
         optimizer.step()
         times.append(round((time.perf_counter() - begin) * 1e3, 1))
+        cpu.append(round((time.process_time() - cpu_begin) * 1e3, 1))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps({"loss": loss, "ms": times, "peak_mb": peak}))
+    print(json.dumps({"loss": loss, "ms": times, "cpu_ms": cpu, "peak_mb": peak}))
 
 
 def turn(args, command):
@@ -93,14 +95,16 @@ def main():
             turns[name].append(turn(args, command))
     found = {}
     for name, rows in turns.items():
-        times = [ms for row in rows for ms in row["ms"][1:]]
-        found[name] = dict(ms=statistics.median(times) / args.pairs, mb=max(row["peak_mb"] for row in rows),
-                           loss=rows[0]["loss"])
-        print(f"{name:6} {found[name]['ms']:8.1f} ms a pair   {found[name]['mb']:6} MB   loss {found[name]['loss']:.6f}")
+        median = {kind: statistics.median(ms for row in rows for ms in row[kind][1:]) / args.pairs
+                  for kind in ("ms", "cpu_ms")}
+        found[name] = dict(median, mb=max(row["peak_mb"] for row in rows), loss=rows[0]["loss"])
+        print("{name:6} {ms:8.1f} ms a pair ({cpu_ms:.1f} of the processor)   {mb:6} MB   loss {loss:.6f}".format(
+              name=name, **found[name]))
     if args.alone:
         return 0
     ours, theirs = found["align"], found["torch"]
-    print(f"align is {theirs['ms'] / ours['ms']:.2f} times as fast, with {ours['mb'] / theirs['mb']:.2f} of the memory")
+    print(f"align is {theirs['ms'] / ours['ms']:.2f} times as fast ({theirs['cpu_ms'] / ours['cpu_ms']:.2f} by the "
+          f"processor's time), with {ours['mb'] / theirs['mb']:.2f} of the memory")
     agree = abs(ours["loss"] - theirs["loss"]) <= LOSSES_AGREE * abs(theirs["loss"])
     if args.precision == "f32" and not agree:
         sys.exit("the losses do not agree")

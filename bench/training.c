@@ -25,10 +25,12 @@ typedef struct arguments {
     align_precision precision;
 } arguments;
 
-static double now_ms(void)
+#define MOST_STEPS 1000
+
+static double now_ms(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
@@ -48,6 +50,7 @@ static arguments read_arguments(int argc, char **argv)
     }
     arguments a = {.folder = argv[1], .pairs = atoll(argv[2]), .steps = atoi(argv[3]), .threads = atoi(argv[4])};
     a.precision = strcmp(argv[5], "bf16") == 0 ? ALIGN_PRECISION_BF16 : ALIGN_PRECISION_F32;
+    a.steps = a.steps > MOST_STEPS ? MOST_STEPS : a.steps;
     a.memory = (size_t)atoll(argv[6]);
     a.slice = argc > 7 ? (size_t)atoll(argv[7]) : 0;
     return a;
@@ -78,6 +81,14 @@ static al_trainable *open_trainable(const char *folder)
     return trainable;
 }
 
+static void print_list(const char *name, const double *values, int n)
+{
+    printf(", \"%s\": [", name);
+    for (int i = 0; i < n; i++)
+        printf("%s%.1f", i ? ", " : "", values[i]);
+    printf("]");
+}
+
 static void time_steps(const arguments *a, al_trainable *trainable, al_threads *threads, const align_inputs *inputs)
 {
     align_error err = ALIGN_ERROR_INIT;
@@ -94,21 +105,23 @@ static void time_steps(const arguments *a, al_trainable *trainable, al_threads *
     check(al_optimizer_new(&optimizer, trainable, &train, threads, &err), &err);
     al_trainable_clear_gradient(trainable);
     check(al_trainer_step(trainer, inputs, &step, &loss, &err), &err);
-    printf("{\"loss\": %.6f, \"ms\": [", loss);
+    printf("{\"loss\": %.6f", loss);
     step.dropout = true;
+    static double wall[MOST_STEPS], cpu[MOST_STEPS];
     for (int i = 0; i < a->steps; i++) {
-        const double begin = now_ms();
+        const double begin = now_ms(CLOCK_MONOTONIC), cpu_begin = now_ms(CLOCK_PROCESS_CPUTIME_ID);
         step.key = (uint64_t)i;
         al_trainable_clear_gradient(trainable);
         check(al_trainer_step(trainer, inputs, &step, &loss, &err), &err);
         al_optimizer_update(optimizer, 1.0, 1.0);
-        printf("%s%.1f", i ? ", " : "", now_ms() - begin);
-        fflush(stdout);
+        wall[i] = now_ms(CLOCK_MONOTONIC) - begin;
+        cpu[i] = now_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu_begin;
     }
+    print_list("ms", wall, a->steps);
+    print_list("cpu_ms", cpu, a->steps);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    printf("], \"peak_mb\": %ld, \"workspace_mb\": %zu}\n", usage.ru_maxrss / 1024,
-           al_trainer_workspace(trainer) >> 20);
+    printf(", \"peak_mb\": %ld, \"workspace_mb\": %zu}\n", usage.ru_maxrss / 1024, al_trainer_workspace(trainer) >> 20);
     al_optimizer_free(optimizer);
     al_trainer_free(trainer);
 }
