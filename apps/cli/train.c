@@ -75,6 +75,8 @@ static int parse_table(const cli_command *self, arguments *args, int argc, char 
         {CLI_TEXT, "text-column", "NAME", &d->text_column, 0, "column or key of the texts"},
         {CLI_TEXT, "split", "NAME", &d->split, 0, "split of a Karpathy file"},
         {CLI_FLAG, "all-texts", NULL, &t->all_texts, 0, "an epoch has each text of a picture, instead of one of them"},
+        {CLI_FLAG, "known-matches", NULL, &t->known_matches, 0,
+         "a picture and a text of the batch that it has too, word for word, do not count as a wrong pair"},
         {CLI_INT, "max-length", "N", &t->max_length, 3, "tokens that texts are cut at (default: 64)"},
         {CLI_REAL, "crop", "SHARE", &args->crop, 0, "random crops of at least this share of the picture: 0.6"},
         {CLI_REAL, "flip", "P", &a->flip, 0, "probability of a horizontal flip (default: 0)"},

@@ -50,6 +50,8 @@ typedef struct align_train_options {
 
     /* the pairs */
     int64_t max_length; /* tokens a text, longer ones are cut; 0: 64, or as many as the model takes */
+    bool known_matches; /* a picture and another pair's text that it has too, word for word, are left out of each
+                         * other's part of the loss: they are no wrong pair */
     bool all_texts;     /* an epoch has every text once; or else every picture once, with one of its texts */
     bool fast_decode;   /* as align_image_options has it; only without random crops */
     int64_t cache;      /* bytes of decoded pictures to keep in memory; 0: none */
@@ -99,7 +101,7 @@ typedef struct align_train_options {
 
 /* clang-format off */
 #define ALIGN_TRAIN_OPTIONS_INIT { 1, 0, 64, 0, 1, 0, \
-    0, false, false, 0, ALIGN_AUGMENTATION_INIT, \
+    0, false, false, false, 0, ALIGN_AUGMENTATION_INIT, \
     ALIGN_OPTIMIZER_ADAMW, 1e-3, 0.0, 0.0, ALIGN_SCHEDULE_LINEAR, 0, 0.9, 0.999, 1e-8, 1e-5, 0.0, 0.0, 0.0, 1e-3, 100.0, \
     NULL, \
     ALIGN_PRECISION_F32, false, false, 0, 1, 0, \

@@ -255,6 +255,8 @@ static void embed_and_contrast(const al_run *run, step *s)
     al_contrast contrast = {.pairs = s->pairs, .width = width(s), .total = s->pairs, .texts = texts, .images = images};
     contrast.temperature = run->dry ? 1.0f : *(const float *)temperature->data;
     contrast.scale = (double)options->scale;
+    contrast.text_matches = options->text_matches;
+    contrast.image_matches = options->image_matches;
     contrast.text_gradient = text_gradient;
     contrast.image_gradient = s->pooled_gradient;
     if (options->ranks) {

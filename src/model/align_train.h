@@ -33,12 +33,16 @@ typedef struct al_step_options {
     const al_collective *ranks; /* NULL: alone. Otherwise the loss is that of all ranks' pairs together, and gradients
                                  * are this rank's share: their sum over ranks is the gradient */
     size_t first, total;        /* with ranks: this rank's pairs are first .. of total */
+
+    /* This rank's rows of bits: texts and pictures that are right for each other without being a pair (contrast.h). */
+    const uint64_t *text_matches, *image_matches;
+
     bool sync_statistics; /* with ranks: batch norm by the statistics of all ranks' slices, which must be as many */
     al_step_outputs outputs;
 } al_step_options;
 
 /* clang-format off */
-#define AL_STEP_OPTIONS_INIT { 0, ALIGN_PRECISION_F32, false, 0, true, 1.0f, 0, NULL, 0, 0, false, { NULL, NULL, NULL, NULL, NULL } }
+#define AL_STEP_OPTIONS_INIT { 0, ALIGN_PRECISION_F32, false, 0, true, 1.0f, 0, NULL, 0, 0, NULL, NULL, false, { NULL, NULL, NULL, NULL, NULL } }
 /* clang-format on */
 
 /*

@@ -14,12 +14,21 @@ typedef struct al_contrast {
     const float *texts, *images; /* [n, P] embeddings */
     float temperature;           /* what logits are divided by */
     double scale;                /* of the gradients */
-    const al_collective *ranks;  /* NULL: alone */
-    float *text_gradient;        /* out [n, P], or NULL: not wanted */
-    float *image_gradient;       /* out [n, P], or NULL */
+
+    /* Bits [n, al_match_words(N)]: in row i, whether text first + i is true of picture j too, and whether picture
+     * first + i has text j too. Such a text and picture are neither right nor wrong for each other: they stay out of
+     * each other's softmax and mean. What a pair says of itself is not looked at. NULL: there are none. */
+    const uint64_t *text_matches, *image_matches;
+
+    const al_collective *ranks; /* NULL: alone */
+    float *text_gradient;       /* out [n, P], or NULL: not wanted */
+    float *image_gradient;      /* out [n, P], or NULL */
     double loss,
         temperature_gradient; /* out: of the whole batch; this rank's share, of which the sum over ranks is it */
 } al_contrast;
+
+/* Words of a row of bits for N pairs. */
+size_t al_match_words(size_t total);
 
 /* Fills what is marked out. The gradient of an embedding is that of the loss of all pairs. */
 void al_contrast_run(const al_run *run, al_contrast *contrast);

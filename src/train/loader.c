@@ -34,7 +34,7 @@ typedef struct slot {
     align_error err;
     float *pixels;
     int64_t *ids, *mask;
-    size_t *pairs;
+    size_t *pairs, *texts;
 } slot;
 
 struct al_loader {
@@ -193,6 +193,7 @@ static align_status prepare_row(al_loader *l, slot *s, size_t row, align_error *
         status = read_picture(l, &item, s->pixels + row * l->row_floats, &reason);
         if (status == ALIGN_OK) {
             s->pairs[row] = item.pair;
+            s->texts[row] = item.text;
             return read_text(l, &item, s->ids + row * length, s->mask + row * length, err);
         }
         if (status == ALIGN_ERROR_OUT_OF_MEMORY)
@@ -350,7 +351,8 @@ static align_status make_slots(al_loader *l, align_error *err)
         s->ids = al_alloc_aligned(tokens);
         s->mask = al_alloc_aligned(tokens);
         s->pairs = al_calloc(rows, sizeof *s->pairs);
-        if (!s->pixels || !s->ids || !s->mask || !s->pairs) {
+        s->texts = al_calloc(rows, sizeof *s->texts);
+        if (!s->pixels || !s->ids || !s->mask || !s->pairs || !s->texts) {
             l->n_slots++;
             status = al_error_no_memory(err, pixels + 2 * tokens);
             break;
@@ -412,6 +414,7 @@ void al_loader_free(al_loader *l)
         al_free_aligned(l->slots[i].ids);
         al_free_aligned(l->slots[i].mask);
         al_free(l->slots[i].pairs);
+        al_free(l->slots[i].texts);
     }
     pthread_cond_destroy(&l->has_rows);
     pthread_cond_destroy(&l->has_room);
@@ -474,6 +477,7 @@ align_status al_loader_next(al_loader *l, al_loader_batch *batch, align_error *e
         .input_ids = s->ids,
         .attention_mask = s->mask,
         .pairs = s->pairs,
+        .texts = s->texts,
     };
     return ALIGN_OK;
 }

@@ -45,7 +45,7 @@ typedef struct al_loader_batch {
     const float *pixel_values;     /* [count, 3, height, width] */
     const int64_t *input_ids;      /* [count, length] */
     const int64_t *attention_mask; /* [count, length] */
-    const size_t *pairs;           /* [count] */
+    const size_t *pairs, *texts;   /* [count]: pictures of the data set, and which of its texts each came with */
 } al_loader_batch;
 
 typedef struct al_loader al_loader;

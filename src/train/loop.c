@@ -18,6 +18,7 @@
 #include "train/freeze.h"
 #include "train/loader.h"
 #include "train/log.h"
+#include "train/matches.h"
 #include "train/plot.h"
 #include "train/recipe.h"
 #include "train/schedule.h"
@@ -38,6 +39,7 @@ typedef struct loop {
     al_threads *threads;
     al_trainer *trainer;
     al_loader *loader;
+    al_matches matches;      /* empty: not asked for */
     al_validator *validator; /* NULL: there are no pairs to validate with */
     al_log *log;
     al_events *events;
@@ -119,6 +121,8 @@ static align_status open_data(loop *l, const align_processor *processor, const a
     loading.fast_decode = o->fast_decode;
     loading.augmentation = o->augmentation;
     TRY(al_loader_new(&l->loader, pairs, processor, &loading, err));
+    if (o->known_matches)
+        TRY(al_matches_init(&l->matches, pairs, loading.batch, err));
     if (validation) {
         const al_validator_options validating = {o->max_length, o->threads, o->loader_threads};
         TRY(al_validator_new(&l->validator, validation, processor, &validating, err));
@@ -253,6 +257,7 @@ static void end(loop *l)
     al_log_free(l->log);
     al_events_free(l->events);
     al_validator_free(l->validator);
+    al_matches_done(&l->matches);
     al_loader_free(l->loader);
     al_trainer_free(l->trainer);
     al_optimizer_free(l->progress.optimizer);
@@ -284,6 +289,11 @@ static align_status add_batch(loop *l, uint64_t number, double *loss, align_erro
     TRY(al_loader_next(l->loader, &batch, err));
     const int64_t rows = (int64_t)batch.count, pictures[] = {rows, 3, batch.height, batch.width};
     const int64_t texts[] = {rows, batch.length};
+    if (o->known_matches) {
+        al_matches_find(&l->matches, batch.count, batch.pairs, batch.texts);
+        step.text_matches = l->matches.texts;
+        step.image_matches = l->matches.images;
+    }
     inputs.pixel_values = align_tensor_view(ALIGN_F32, 4, pictures, batch.pixel_values);
     inputs.input_ids = align_tensor_view(ALIGN_I64, 2, texts, batch.input_ids);
     inputs.attention_mask = align_tensor_view(ALIGN_I64, 2, texts, batch.attention_mask);

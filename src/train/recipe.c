@@ -41,6 +41,7 @@ static const rule rules[] = {
     {"seed",              WHOLE,   AT(seed),              true,  -DBL_MAX, DBL_MAX, false, NULL},
     {"max_length",        WHOLE,   AT(max_length),        true,  0, MANY, false, NULL},
     {"all_texts",         FLAG,    AT(all_texts),         true,  0, 1, false, NULL},
+    {"known_matches",     FLAG,    AT(known_matches),     true,  0, 1, false, NULL},
     {"fast_decode",       FLAG,    AT(fast_decode),       true,  0, 1, false, NULL},
     {"cache",             WHOLE,   AT(cache),             false, 0, DBL_MAX, false, NULL},
     {"augmentation.crop", FLAG,    VARIED(crop),          true,  0, 1, false, NULL},

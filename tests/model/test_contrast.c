@@ -12,6 +12,7 @@
 typedef struct batch {
     size_t n, width;
     float *texts, *images, temperature;
+    const uint64_t *matches; /* [n, words]: whether text i is true of picture j too; NULL: none */
 } batch;
 
 typedef struct answer {
@@ -37,7 +38,7 @@ static float *random_rows(size_t n, size_t width, uint64_t key)
 
 static batch make_batch(size_t n, size_t width, float temperature)
 {
-    return (batch){n, width, random_rows(n, width, 1), random_rows(n, width, 2), temperature};
+    return (batch){n, width, random_rows(n, width, 1), random_rows(n, width, 2), temperature, NULL};
 }
 
 static void free_batch(batch *b)
@@ -54,6 +55,11 @@ static void free_answer(answer *a)
 
 /* ---- plainly ---- */
 
+static bool bit(const uint64_t *bits, size_t n, size_t row, size_t column)
+{
+    return bits[row * al_match_words(n) + column / 64] >> column % 64 & 1;
+}
+
 static double *plain_logits(const batch *b)
 {
     double *logits = get(b->n * b->n, sizeof *logits);
@@ -63,21 +69,28 @@ static double *plain_logits(const batch *b)
             for (size_t p = 0; p < b->width; p++)
                 dot += (double)b->texts[i * b->width + p] * (double)b->images[j * b->width + p];
             logits[i * b->n + j] = dot / (double)b->temperature;
+            if (b->matches && i != j && bit(b->matches, b->n, i, j))
+                logits[i * b->n + j] = -INFINITY;
         }
     return logits;
 }
 
-/* Along the rows of [n, n] with the given strides: adds the cross entropy to *loss and its slopes to slopes. */
+/* Along the rows of [n, n] with the given strides: adds the cross entropy to *loss and its slopes to slopes. Logits
+ * that do not count are -INFINITY. */
 static void plain_direction(const double *logits, size_t n, size_t row, size_t column, double *loss, double *slopes)
 {
     for (size_t i = 0; i < n; i++) {
-        double sum = 0.0, largest = -INFINITY;
+        double sum = 0.0, largest = -INFINITY, count = 0.0;
         for (size_t j = 0; j < n; j++)
             largest = fmax(largest, logits[i * row + j * column]);
-        for (size_t j = 0; j < n; j++)
-            sum += exp(logits[i * row + j * column] - largest);
         for (size_t j = 0; j < n; j++) {
-            const double target = (i == j ? 0.9 : 0.0) + 0.1 / (double)n;
+            sum += exp(logits[i * row + j * column] - largest);
+            count += logits[i * row + j * column] > -INFINITY;
+        }
+        for (size_t j = 0; j < n; j++) {
+            if (logits[i * row + j * column] == -INFINITY)
+                continue;
+            const double target = (i == j ? 0.9 : 0.0) + 0.1 / count;
             const double log_share = logits[i * row + j * column] - largest - log(sum);
             *loss -= target * log_share / (2.0 * (double)n);
             slopes[i * row + j * column] += (exp(log_share) - target) / (2.0 * (double)n);
@@ -95,6 +108,8 @@ static answer plain(const batch *b)
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < n; j++) {
             const double slope = slopes[i * n + j] / (double)b->temperature;
+            if (slope == 0.0)
+                continue;
             a.temperature -= slope * logits[i * n + j];
             for (size_t p = 0; p < w; p++) {
                 a.texts[i * w + p] += slope * (double)b->images[j * w + p];
@@ -248,12 +263,58 @@ static void test_memory(void **state)
     }
 }
 
+/* ---- texts that are true of other pictures too ---- */
+
+/* A tenth of all, some of the diagonal among them, which changes nothing. */
+static void draw_matches(size_t n, uint64_t *texts, uint64_t *images)
+{
+    const size_t words = al_match_words(n);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++)
+            if (al_random_unit(9, i * n + j) < 0.1) {
+                texts[i * words + j / 64] |= UINT64_C(1) << j % 64;
+                images[j * words + i / 64] |= UINT64_C(1) << i % 64;
+            }
+}
+
+static void test_matches(void **state)
+{
+    (void)state;
+    enum { WIDTH = 11 };
+    static const size_t sizes[] = {2, 70, 600, 4200};
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        const size_t n = sizes[s], words = al_match_words(n);
+        batch b = make_batch(n, WIDTH, 0.3f);
+        uint64_t *texts = get(n * words, sizeof *texts), *images = get(n * words, sizeof *images);
+        draw_matches(n, texts, images);
+        b.matches = texts;
+        answer expected = plain(&b);
+        al_contrast c = contrast_of(&b, 0, n);
+        c.text_matches = texts;
+        c.image_matches = images;
+        c.text_gradient = get(n * WIDTH, sizeof(float));
+        c.image_gradient = get(n * WIDTH, sizeof(float));
+        run_contrast(&c, NULL);
+        assert_true(fabs(c.loss - expected.loss) <= 2e-6 * fabs(expected.loss));
+        assert_true(strays(c.text_gradient, expected.texts, 0, n, n, WIDTH) <= 3e-6);
+        assert_true(strays(c.image_gradient, expected.images, 0, n, n, WIDTH) <= 3e-6);
+        assert_true(fabs(c.temperature_gradient - expected.temperature) <= 3e-6 * fabs(expected.temperature));
+        free(c.text_gradient);
+        free(c.image_gradient);
+        free(texts);
+        free(images);
+        free_answer(&expected);
+        free_batch(&b);
+    }
+}
+
 /* ---- ranks ---- */
 
 enum { RANKS = 3 };
 
 typedef struct share {
     const batch *batch;
+    const uint64_t *texts, *images; /* matches */
     al_contrast result;
 } share;
 
@@ -264,6 +325,8 @@ static void contrast_of_rank(const al_collective *ranks, void *user)
     const size_t rank = (size_t)ranks->rank, first = b->n * rank / RANKS, end = b->n * (rank + 1) / RANKS;
     s->result = contrast_of(b, first, end - first);
     s->result.ranks = ranks;
+    s->result.text_matches = s->texts + first * al_match_words(b->n);
+    s->result.image_matches = s->images + first * al_match_words(b->n);
     s->result.text_gradient = get((end - first) * b->width, sizeof(float));
     s->result.image_gradient = get((end - first) * b->width, sizeof(float));
     run_contrast(&s->result, NULL);
@@ -274,8 +337,13 @@ static void test_ranks(void **state)
 {
     (void)state;
     batch b = make_batch(1601, 12, 0.2f);
+    uint64_t *texts = get(b.n * al_match_words(b.n), sizeof *texts),
+             *images = get(b.n * al_match_words(b.n), sizeof *images);
+    draw_matches(b.n, texts, images);
+    b.matches = texts;
     answer expected = plain(&b);
-    share shares[RANKS] = {{.batch = &b}, {.batch = &b}, {.batch = &b}};
+    const share none = {.batch = &b, .texts = texts, .images = images};
+    share shares[RANKS] = {none, none, none};
     run_ranks(RANKS, contrast_of_rank, (void *[]){&shares[0], &shares[1], &shares[2]});
     double temperature = 0.0;
     for (int r = 0; r < RANKS; r++) {
@@ -288,6 +356,8 @@ static void test_ranks(void **state)
         free(c->image_gradient);
     }
     assert_true(fabs(temperature - expected.temperature) <= 2e-6 * fabs(expected.temperature));
+    free(texts);
+    free(images);
     free_answer(&expected);
     free_batch(&b);
 }
@@ -297,6 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain_formula), cmocka_unit_test(test_many_pairs), cmocka_unit_test(test_threads),
         cmocka_unit_test(test_scale),         cmocka_unit_test(test_memory),     cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_matches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
