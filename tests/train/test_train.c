@@ -251,6 +251,38 @@ static void arguments(void **state)
     assert_false(al_is_folder(options.output));
 }
 
+/* A model of the same shapes that computes something else: the key that differs is named. */
+static void another_model(void **state)
+{
+    const fixture *f = *state;
+    align_error err = ALIGN_ERROR_INIT;
+    align_train_options options = short_run("another");
+    assert_trains(f, &options);
+    for (int i = 0; i < 4; i++) {
+        static const char *const keys[] = {"text_config.layer_norm_eps", "text_config.hidden_act",
+                                           "vision_config.drop_connect_rate", "temperature_init_value"};
+        align_config config;
+        align_model *model;
+        assert_int_equal(align_config_copy(&config, align_model_config(f->model), NULL), ALIGN_OK);
+        if (i == 0)
+            config.text_config.layer_norm_eps *= 2.0;
+        else if (i == 1)
+            strcpy(config.text_config.hidden_act, "relu");
+        else if (i == 2)
+            config.vision_config.drop_connect_rate = 0.5;
+        else
+            config.temperature_init_value = 7.0;
+        assert_int_equal(align_model_from_tensors(&model, &config, align_model_state(f->model), NULL, NULL), ALIGN_OK);
+        options.resume = true;
+        assert_int_equal(align_train(model, f->processor, f->pairs, NULL, &options, NULL, NULL, &err),
+                         ALIGN_ERROR_MISMATCH);
+        if (!strstr(err.message, keys[i]) || !strstr(err.message, "checkpoint-6"))
+            fail_msg("'%s' does not name %s", err.message, keys[i]);
+        align_model_free(model);
+        align_config_done(&config);
+    }
+}
+
 /* The n-th allocation fails, for n of every size: a message, and nothing that keeps the next run from beginning. */
 static void memory_that_is_missing(void **state)
 {
@@ -280,6 +312,7 @@ int main(void)
                                        cmocka_unit_test(stops_and_goes_on),
                                        cmocka_unit_test(frozen_tower),
                                        cmocka_unit_test(arguments),
+                                       cmocka_unit_test(another_model),
                                        cmocka_unit_test(memory_that_is_missing)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
