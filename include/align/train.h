@@ -85,8 +85,8 @@ typedef struct align_train_options {
                                 * the whole vision tower is frozen */
     int threads;               /* 0: one a core. The result does not depend on it */
     int loader_threads;        /* that read and prepare pictures ahead; 0: it is done between steps. Nor on this */
-    int64_t memory;            /* bytes that training may use: what is left after weights, gradients and moments keeps
-                                * activations, and the others are computed twice; 0: keep all */
+    int64_t memory; /* bytes that training may use beside the model and pictures read ahead: what is left after weights,
+                     * gradients and moments keeps activations, and the others are computed twice; 0: keep all */
 
     /* what it leaves */
     const char *output;     /* folder for everything; made if absent */
