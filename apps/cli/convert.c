@@ -204,6 +204,7 @@ static int convert_folder(arguments *args, const char *folder)
     align_error err = ALIGN_ERROR_INIT;
     args->load.tower = cli_model_tower(folder);
     args->load.variant = args->from_variant;
+    args->load.state_only = !args->pack;
     align_model *model = NULL;
     if (align_model_from_pretrained(&model, folder, &args->load, &err) != ALIGN_OK)
         return cli_fail("%s", err.message);

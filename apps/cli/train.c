@@ -296,6 +296,7 @@ static align_status open_model(const arguments *args, subject *s, align_error *e
     align_load_options load = ALIGN_LOAD_OPTIONS_INIT;
     align_config config = {0};
     load.seed = args->train.seed;
+    load.state_only = true;
     if (!args->config)
         return align_model_from_pretrained(&s->model, s->folder, &load, err);
     align_status status = align_config_from_pretrained(&config, args->config, err);

@@ -37,10 +37,12 @@ typedef struct align_load_options {
     const char *variant;          /* "fp16": model.fp16.safetensors, ... NULL: none */
     uint64_t seed;                /* for tensors that the checkpoint lacks */
     align_precision precision; /* of the matrix products; rounding is done while loading: the state stays as stored */
+    bool state_only;           /* the config and tensors alone, for training, saving and inspecting: nothing is prepared
+                                * for forward passes, which are then UNSUPPORTED, and a model.align is passed over */
 } align_load_options;
 
 /* clang-format off */
-#define ALIGN_LOAD_OPTIONS_INIT { ALIGN_TOWER_BOTH, false, false, NULL, 0, ALIGN_PRECISION_AUTO }
+#define ALIGN_LOAD_OPTIONS_INIT { ALIGN_TOWER_BOTH, false, false, NULL, 0, ALIGN_PRECISION_AUTO, false }
 /* clang-format on */
 
 /*

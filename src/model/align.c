@@ -244,7 +244,8 @@ static align_status start(request *q, align_context *context, const align_inputs
              : !inputs ? "inputs"
                        : "output");
     if ((text && !context->model->text) || (vision && !context->model->vision))
-        FAIL(err, ALIGN_ERROR_UNSUPPORTED, "this model has no %s tower",
+        FAIL(err, ALIGN_ERROR_UNSUPPORTED, "this model %s %s tower",
+             context->model->text || context->model->vision ? "has no" : "was loaded for its state only, without a",
              vision && !context->model->vision ? "vision" : "text");
     if (vision) /* first, as in the reference: with nothing given it is pixel_values that is missed */
         TRY(al_check_vision_inputs(&context->model->config, &context->model->params, inputs, &q->vision_pass, err));

@@ -328,7 +328,8 @@ align_status al_model_new(align_model **out, const al_model_source *source, cons
     TRY(load_params(model, source, options, kernels, err));
     if (model->tower == ALIGN_TOWER_BOTH)
         align_tensor_to_f32(&model->params.temperature, &model->temperature);
-    TRY(make_towers(model, source, kernels, err));
+    if (!options->state_only)
+        TRY(make_towers(model, source, kernels, err));
     *out = model;
     model = NULL;
 done:
@@ -392,6 +393,26 @@ done:
     return status;
 }
 
+/* A model.align goes before the checkpoint, or, where it is the state that is wanted, stands in for one. */
+static align_status open_checkpoint(align_tensors **out, bool *packed, const char *folder,
+                                    const align_load_options *options, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    if (!options->variant && !options->state_only)
+        TRY(al_packed_open(out, folder, err));
+    *packed = *out != NULL;
+    if (*packed)
+        return ALIGN_OK;
+    status = align_tensors_open_pretrained(out, folder, options->variant, err);
+    if (status == ALIGN_ERROR_NOT_FOUND && !options->variant && options->state_only) {
+        *packed = al_packed_open(out, folder, NULL) == ALIGN_OK && *out;
+        if (*packed)
+            return ALIGN_OK;
+    }
+done:
+    return status;
+}
+
 align_status align_model_from_pretrained(align_model **out, const char *folder, const align_load_options *options,
                                          align_error *err)
 {
@@ -404,11 +425,8 @@ align_status align_model_from_pretrained(align_model **out, const char *folder, 
     if (!options)
         options = &default_options;
     TRY(read_config(&config, folder, options->tower, err));
-    if (!options->variant)
-        TRY(al_packed_open(&checkpoint, folder, err));
-    const bool packed = checkpoint != NULL;
-    if (!packed)
-        TRY(align_tensors_open_pretrained(&checkpoint, folder, options->variant, err));
+    bool packed;
+    TRY(open_checkpoint(&checkpoint, &packed, folder, options, err));
     const al_model_source source = {.config = &config, .tensors = checkpoint, .one_range = true, .packed = packed};
     status = al_model_new(out, &source, options, err);
     if (status != ALIGN_OK) {

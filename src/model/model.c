@@ -136,6 +136,8 @@ align_status align_model_save_packed(const align_model *model, const char *folde
     align_status status = ALIGN_OK;
     TRY(al_need(model, "model", err));
     TRY(al_need(folder, "folder", err));
+    if (!model->text && !model->vision)
+        FAIL(err, ALIGN_ERROR_UNSUPPORTED, "a model that was loaded for its state only is not packed");
     TRY(al_make_folder(folder, err));
     TRY(al_packed_save(model, folder, err));
     TRY(save_config(&model->config, model->tower, folder, torch_dtype(model->state, &as_stored), err));

@@ -415,6 +415,37 @@ static align_status load_edit_save(void)
 }
 
 /* A checkpoint that lacks, renames and adds tensors, so that every list of the report is made. */
+/* All but the towers: what is saved is the same, and nothing can be computed. */
+static void test_state_only(void **state)
+{
+    (void)state;
+    align_load_options options = ALIGN_LOAD_OPTIONS_INIT;
+    align_model *whole, *model;
+    align_context *context;
+    align_inputs inputs = ALIGN_INPUTS_INIT;
+    align_tensor features;
+    align_error err = ALIGN_ERROR_INIT;
+    options.state_only = true;
+    assert_int_equal(align_model_from_pretrained(&whole, GOLDEN "tiny", NULL, NULL), ALIGN_OK);
+    assert_int_equal(align_model_from_pretrained(&model, GOLDEN "tiny", &options, NULL), ALIGN_OK);
+    const align_tensors *state_dict = align_model_state(model);
+    assert_int_equal(align_tensors_count(state_dict), align_tensors_count(align_model_state(whole)));
+    for (size_t i = 0; i < align_tensors_count(state_dict); i++) {
+        const align_tensor *a = align_tensors_at(state_dict, i), *b = align_tensors_at(align_model_state(whole), i);
+        assert_memory_equal(a->data, b->data, (size_t)align_tensor_elements(a) * align_dtype_size(a->dtype));
+    }
+    assert_true(align_model_temperature(model) == align_model_temperature(whole));
+    assert_int_equal(align_context_new(&context, model, NULL, NULL), ALIGN_OK);
+    assert_int_equal(align_model_get_text_features(context, &inputs, &features, &err), ALIGN_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "for its state only"));
+    assert_int_equal(align_model_save_packed(model, folder, &err), ALIGN_ERROR_UNSUPPORTED);
+    assert_int_equal(align_model_save_pretrained(model, folder, NULL, NULL), ALIGN_OK);
+    empty_folder();
+    align_context_free(context);
+    align_model_free(model);
+    align_model_free(whole);
+}
+
 static void test_out_of_memory(void **state)
 {
     (void)state;
@@ -448,6 +479,7 @@ int main(void)
         cmocka_unit_test(test_towers),         cmocka_unit_test(test_no_pooler),
         cmocka_unit_test(test_dtypes),         cmocka_unit_test(test_halves_stay),
         cmocka_unit_test(test_errors),         cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_state_only),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
