@@ -1,6 +1,6 @@
-/* activate.inc.h: the word `activate` in a product_*.c: that of the table of its vector width, which TABLE_OF_WIDTH
- * names (simd_*.h). */
+/* activate.inc.h: the word `activate` in a product_*.c of bf16 or int8: the rough one of the table of its vector width,
+ * which TABLE_OF_WIDTH names (simd_*.h). */
 static void activate(align_activation act, size_t n, float *x)
 {
-    TABLE_OF_WIDTH.activate(act, n, x);
+    TABLE_OF_WIDTH.activate_roughly(act, n, x);
 }

@@ -10,8 +10,7 @@
  *     MAKES_TILES, TILE_ROOM        whether packed weights are yet to be made [steps][PARTS][16][NR][4 bytes]; how many
  *                                   bytes those of a slice take
  *     make_tiles(b, n, i, end, room)  makes rows i to end of n packed ones, both even; beyond n they are zeros
- *     PAYS, CHAINS, PACK            al_product.pays, chains, pack
- *     v_store_bf16(p, x)            stores a vector as bf16; only with CHAINS
+ *     PAYS, BF16_ROWS, PACK         al_product.pays, bf16_rows, pack
  *     operand_row, first_sums, complete     as for gemm.inc.h; a row is [steps][PARTS][64 bytes]
  *
  *     for blocks of rows
@@ -199,17 +198,13 @@ static void write_rows(const al_gemm *g, range rows, size_t column, size_t n, co
         }
 }
 
-/* The same as rows of an operand. */
-static void write_operand(const al_gemm *g, range rows, size_t column, size_t n, const float *sums)
+/* The same rounded. */
+static void write_bf16(const al_gemm *g, range rows, size_t column, size_t n, const float *sums)
 {
-#if CHAINS
-    const size_t bytes = operand_row(g->n);
-    for (size_t r = rows.begin; r < rows.end; r++, sums += NR)
-        for (size_t j = 0; j < n; j += VL) /* n is a multiple of VL, as K_MULTIPLE is */
-            v_store_bf16((uint16_t *)(void *)((char *)g->c_operand + r * bytes) + column + j, v_load(sums + j));
-#else
-    (void)g, (void)rows, (void)column, (void)n, (void)sums;
-#endif
+    uint16_t *c = g->c_bf16 + rows.begin * g->c_row_stride + column;
+    for (size_t r = rows.begin; r < rows.end; r++, sums += NR, c += g->c_row_stride)
+        for (size_t j = 0; j < n; j += VL)
+            _mm256_mask_storeu_epi16(c + j, columns_left(n - j), (__m256i)_mm512_cvtneps_pbh(v_load(sums + j)));
 }
 
 /* The reverse, of sums that waited in c. */
@@ -256,8 +251,8 @@ static void finish_rows(const work *w, range rows, float *sums)
         complete(g, rows.begin, rows.end - rows.begin, w->column, TILE_VECTORS, sums, NR);
         activate(g->act, (rows.end - rows.begin) * NR, sums);
     }
-    if (g->c_operand)
-        write_operand(g, rows, w->column, w->columns, sums);
+    if (g->c_bf16)
+        write_bf16(g, rows, w->column, w->columns, sums);
     else if (!w->direct)
         write_rows(g, rows, w->column, w->columns, sums, done ? g->residual : NULL);
 }
@@ -365,7 +360,7 @@ static void multiply_panel(const al_gemm *g, cover *v, range rows, range chunk, 
               .columns = g->c_padded ? NR : smaller(g->n - column, NR),
               .waiting = waiting,
               .start = start};
-    w.direct = w.columns == NR && g->c_row_stride == NR && !g->residual && !g->c_operand;
+    w.direct = w.columns == NR && g->c_row_stride == NR && !g->residual && !g->c_bf16;
     v->columns = (w.columns + VL - 1) / VL;
     if (chunk.begin || g->add)
         read_rows(g, rows, column, w.columns, waiting);
@@ -409,7 +404,7 @@ static void gemm(const al_gemm *g, size_t row_begin, size_t row_end, size_t pane
             configure(configured = v.tile_rows);
         const size_t slice = slice_steps(steps);
         size_t chunk = CHUNK_BYTES / ((rows.end - rows.begin) * PARTS * TILE_BYTES) / slice * slice;
-        chunk = g->c_operand ? steps : chunk < slice ? slice : chunk; /* sums cannot wait in an operand */
+        chunk = g->c_bf16 ? steps : chunk < slice ? slice : chunk; /* sums cannot wait where they are rounded */
         for (size_t k = 0; k == 0 || k < steps; k += chunk)
             for (size_t panel = panel_begin; panel < panel_end; panel++)
                 multiply_panel(g, &v, rows, (range){k, smaller(k + chunk, steps)}, panel);
@@ -425,7 +420,8 @@ const al_product PRODUCT = {
     .operand_row = operand_row,
     .prepare = prepare,
     .pays = PAYS,
-    .chains = CHAINS,
+    .bf16_rows = BF16_ROWS,
+    .takes_bf16 = ELEMENT != AL_F32,
     .pack = PACK,
     .gemm = gemm,
 };

@@ -25,6 +25,7 @@ const al_product PRODUCT = {
     .k_multiple = GROUP,
     .operand_row = operand_row,
     .prepare = prepare,
+    .bf16_rows = true,
     .pack = pack_panel,
     .gemm = gemm,
 };

@@ -14,7 +14,7 @@ static size_t operand_row(size_t k)
     return odd_lines(filled_bytes(k));
 }
 
-static inline __attribute__((always_inline)) void write_stretch(const float *x, const float *gates, const size_t n,
+static inline __attribute__((always_inline)) void write_stretch(const numbers x, const float *gates, const size_t n,
                                                                 size_t k, char *row)
 {
     uint16_t *to = (uint16_t *)(void *)row + k;

@@ -26,7 +26,7 @@ typedef struct row_range {
     vf low, high, strange;
 } row_range;
 
-static inline __attribute__((always_inline)) void scan_stretch(const float *x, const float *gates, const size_t n,
+static inline __attribute__((always_inline)) void scan_stretch(const numbers x, const float *gates, const size_t n,
                                                                row_range *range)
 {
     row_range r = *range;
@@ -41,7 +41,7 @@ static inline __attribute__((always_inline)) void scan_stretch(const float *x, c
     *range = r;
 }
 
-static inline __attribute__((always_inline)) void quantise_stretch(const float *x, const float *gates, const size_t n,
+static inline __attribute__((always_inline)) void quantise_stretch(const numbers x, const float *gates, const size_t n,
                                                                    float steps_of_one, int32_t zero, quantised *to)
 {
     UNROLL
@@ -73,7 +73,8 @@ static void quantise_rows(const al_operand *o, size_t begin, size_t end)
         range[i] = (row_range){v_zero(), v_zero(), v_zero()};
     for (size_t k = 0; k < o->k; k += NR)
         for (size_t i = 0; i < end - begin; i++) {
-            const float *x = stretch(o, begin + i, k), *gates = o->gates ? o->gates + k : NULL;
+            const numbers x = stretch(o, begin + i, k);
+            const float *gates = o->gates ? o->gates + k : NULL;
             if (o->k - k >= NR)
                 scan_stretch(x, gates, NR, &range[i]);
             else
@@ -85,7 +86,8 @@ static void quantise_rows(const al_operand *o, size_t begin, size_t end)
     }
     for (size_t k = 0; k < o->k; k += NR)
         for (size_t i = 0; i < end - begin; i++) {
-            const float *x = stretch(o, begin + i, k), *gates = o->gates ? o->gates + k : NULL;
+            const numbers x = stretch(o, begin + i, k);
+            const float *gates = o->gates ? o->gates + k : NULL;
             quantised *to = (quantised *)(void *)((char *)o->rows + (begin + i) * bytes) + k;
             if (o->k - k >= NR)
                 quantise_stretch(x, gates, NR, steps_of_one[i], scale[i].zero, to);

@@ -45,19 +45,20 @@ typedef struct al_gemm {
     align_activation act;  /* ALIGN_ACT_LINEAR: none */
     const float *residual; /* row-major, added after act; NULL: none. */
     size_t residual_stride;
-    void *c_operand; /* if not NULL, c is written here instead, as rows of an operand: see al_product.chains */
-    float *c;        /* [m, n]; overlaps nothing else */
+    float *c;         /* [m, n]; overlaps nothing else */
+    uint16_t *c_bf16; /* if not NULL, c is written here instead, row-major and rounded: see al_product.takes_bf16 */
     size_t c_row_stride, c_panel;
     bool c_padded; /* c has room for whole panels: the padding columns of the last one are written too */
-    bool add;      /* c += a b instead; only f32 and bf16, and without bias, act, residual and c_operand */
+    bool add;      /* c += a b instead; only f32 and bf16, and without bias, act, residual and c_bf16 */
 } al_gemm;
 
-/* Rows of f32 numbers that become the operand of a product. */
+/* Rows of numbers that become the operand of a product. */
 typedef struct al_operand {
     size_t k;
-    al_matrix x;        /* [rows, k] */
-    const float *gates; /* [k]: factors of the columns; NULL: ones */
-    void *rows;         /* out: operand_row(k) bytes a row, 64-byte aligned; none of them is left unwritten */
+    al_matrix x;          /* [rows, k] */
+    const float *gates;   /* [k]: factors of the columns; NULL: ones */
+    void *rows;           /* out: operand_row(k) bytes a row, 64-byte aligned; none of them is left unwritten */
+    const uint16_t *bf16; /* in place of x.data, if not NULL: see al_product.takes_bf16 */
 } al_operand;
 
 /*
@@ -83,9 +84,13 @@ typedef struct al_product {
      * weights are packed too. NULL: always. */
     bool (*pays)(size_t m, size_t n, size_t k);
 
-    /* Whether gemm can write c as [m] rows of operand_row(n) bytes that prepare would make of it, without a residual
-     * and for n a multiple of k_multiple: then c need not exist. */
-    bool chains;
+    /* Whether a prepared row is its numbers rounded to bf16, then zeros up to a multiple of k_multiple; what follows is
+     * not read. */
+    bool bf16_rows;
+
+    /* Whether matrices may be bf16: prepare reads such rows, and gemm writes c rounded, where there is no residual.
+     * Such a product always prepares. */
+    bool takes_bf16;
 
     /* k rows of nr f32 numbers each -> the form of weights, zeros up to a whole group; k in all or a multiple of
      * k_multiple. NULL: that is their form already, or (int8) there is no such way. */
@@ -156,6 +161,10 @@ typedef struct al_kernels {
     /* x[i] = act(x[i]) */
     void (*activate)(align_activation act, size_t n, float *x);
 
+    /* The same to within 5e-5, and 5e-5 of what comes out where x > 0: for numbers that come from rounded ones and will
+     * be rounded again, as those of bf16 and int8 products are. */
+    void (*activate_roughly)(align_activation act, size_t n, float *x);
+
     /* dx[i] = dy[i] act'(x[i]), where x is what act was taken of; dx may be dy. In a corner of act the slope is that of
      * the reference. */
     void (*activate_backward)(align_activation act, size_t n, const float *x, const float *dy, float *dx);
@@ -173,8 +182,9 @@ typedef struct al_kernels {
     /* y[c, r] = x[r, c]: rows by columns of x, x_stride apart, become columns by rows of y, y_stride apart */
     void (*transpose)(size_t rows, size_t columns, const float *x, size_t x_stride, float *y, size_t y_stride);
 
-    /* x[i] = exp(x[i] - max) / sum, max and sum over the row; a row with an infinity or NaN becomes NaN */
-    void (*softmax)(size_t n, float *x);
+    /* x = exp(y - max) / sum of y[i] = scale x[i] + addend[i] (NULL: zeros), max and sum over the row; a row with an
+     * infinity or NaN becomes NaN */
+    void (*softmax)(size_t n, float scale, const float *addend, float *x);
 
     /* dx = y (dy - sum over the row of y dy), where y is what softmax has made; dx may be dy */
     void (*softmax_backward)(size_t n, const float *y, const float *dy, float *dx);

@@ -25,17 +25,34 @@ static inline size_t rows_together(const al_operand *o, size_t left)
     return left < together ? left : together;
 }
 
+/* Numbers side by side, in one of the two forms. */
+typedef struct numbers {
+    const float *f32;
+    const uint16_t *bf16;
+} numbers;
+
 /* The numbers of a row from column k on, k a multiple of NR: up to NR of them lie side by side. */
-static inline const float *stretch(const al_operand *o, size_t row, size_t k)
+static inline numbers stretch(const al_operand *o, size_t row, size_t k)
 {
-    return o->x.data + k / NR * o->x.panel + row * o->x.row_stride;
+    const size_t at = k / NR * o->x.panel + row * o->x.row_stride;
+    return o->bf16 ? (numbers){.bf16 = o->bf16 + at} : (numbers){.f32 = o->x.data + at};
+}
+
+static inline vf load_bf16(size_t n, const uint16_t *x)
+{
+    uint16_t tail[VL] = {0};
+    for (size_t i = 0; i < n && n < VL; i++)
+        tail[i] = x[i];
+    return v_load_bf16(n < VL ? tail : x);
 }
 
 /* Vector j of a stretch of n numbers, zero beyond it, times its gates. */
-static inline vf gated(const float *x, const float *gates, size_t n, size_t j)
+static inline vf gated(numbers x, const float *gates, size_t n, size_t j)
 {
     const size_t at = j * VL, left = n - at;
-    const vf v = left < VL ? load_tail(left, x + at, 0.0f) : v_load(x + at);
+    const vf v = x.bf16      ? load_bf16(left, x.bf16 + at)
+                 : left < VL ? load_tail(left, x.f32 + at, 0.0f)
+                             : v_load(x.f32 + at);
     if (!gates)
         return v;
     return v_mul(v, left < VL ? load_tail(left, gates + at, 0.0f) : v_load(gates + at));

@@ -4,7 +4,7 @@
 #if defined(AL_AMX)
 #include "kernels/simd_avx512.h"
 
-#define CHAINS         true
+#define BF16_ROWS      true
 #define PACK           pack_panel
 #define PRODUCT        al_product_amx_bf16
 #define NAME           "bf16 by tdpbf16ps"

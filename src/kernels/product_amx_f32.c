@@ -13,7 +13,7 @@
 #if defined(AL_AMX)
 #include "kernels/simd_avx512.h"
 
-#define CHAINS     false
+#define BF16_ROWS  false
 #define PACK       NULL
 #define PRODUCT    al_product_amx_f32
 #define NAME       "f32 by tdpbf16ps, in three parts"
@@ -47,9 +47,13 @@ static inline size_t slice_steps(size_t steps)
     return steps <= 10 * SHORT_SLICE && (steps % 2 == 0 || steps <= 5) ? SHORT_SLICE : LONG_SLICE;
 }
 
-#include "kernels/activate.inc.h"
 #include "kernels/float_sums.inc.h"
 #include "kernels/operand.inc.h"
+
+static void activate(align_activation act, size_t n, float *x)
+{
+    TABLE_OF_WIDTH.activate(act, n, x);
+}
 
 /* To the nearest, so that what is left out of a product is as often above as below. */
 static inline vf round_to_bf16(vf x)
@@ -79,7 +83,7 @@ static size_t operand_row(size_t k)
     return odd_lines((k + K_STEP - 1) / K_STEP * PARTS * 64);
 }
 
-static inline __attribute__((always_inline)) void write_stretch(const float *x, const float *gates, const size_t n,
+static inline __attribute__((always_inline)) void write_stretch(const numbers x, const float *gates, const size_t n,
                                                                 size_t k, char *row)
 {
     UNROLL

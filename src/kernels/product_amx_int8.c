@@ -4,7 +4,7 @@
 #if defined(AL_AMX)
 #include "kernels/simd_avx512.h"
 
-#define CHAINS         false
+#define BF16_ROWS      false
 #define PACK           NULL
 #define PRODUCT        al_product_amx_int8
 #define NAME           "int8 by tdpbusd"

@@ -390,11 +390,13 @@ static void transpose(size_t rows, size_t columns, const float *x, size_t x_stri
             y[c * y_stride + r] = x[r * x_stride + c];
 }
 
-static void softmax(size_t n, float *x)
+static void softmax(size_t n, float scale, const float *addend, float *x)
 {
     float max = -INFINITY, sum = 0.0f;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        x[i] = scale * x[i] + (addend ? addend[i] : 0.0f);
         max = x[i] > max ? x[i] : max;
+    }
     for (size_t i = 0; i < n; i++) {
         x[i] = expf(x[i] - max);
         sum += x[i];
@@ -551,6 +553,7 @@ const al_kernels al_kernels_ref = {
     .gemm = gemm,
     .depthwise = depthwise,
     .activate = activate,
+    .activate_roughly = activate,
     .activate_backward = activate_backward,
     .axpy = axpy,
     .dot = dot,

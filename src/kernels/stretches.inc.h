@@ -13,7 +13,8 @@ static void prepare(const al_operand *o, size_t row_begin, size_t row_end)
             memset((char *)o->rows + row * bytes + filled, 0, bytes - filled);
         for (size_t k = 0; k < o->k; k += NR)
             for (size_t row = begin; row < end; row++) {
-                const float *x = stretch(o, row, k), *gates = o->gates ? o->gates + k : NULL;
+                const numbers x = stretch(o, row, k);
+                const float *gates = o->gates ? o->gates + k : NULL;
                 char *to = (char *)o->rows + row * bytes;
                 if (o->k - k >= NR)
                     write_stretch(x, gates, NR, k, to);

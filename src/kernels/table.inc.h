@@ -49,6 +49,7 @@ static const al_product f32_product = {
         .depthwise = depthwise,                                                                                  \
         .activate = activate,                                                                                    \
         .activate_backward = activate_backward,                                                                  \
+        .activate_roughly = activate_roughly,                                                                    \
         .axpy = axpy,                                                                                            \
         .dot = dot,                                                                                              \
         .add = add,                                                                                              \

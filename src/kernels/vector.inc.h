@@ -59,24 +59,38 @@ static void transpose(size_t rows, size_t columns, const float *x, size_t x_stri
             y[c * y_stride + r] = x[r * x_stride + c];
 }
 
-static void softmax(size_t n, float *x)
+/* y = scale x + addend; gives the largest. */
+static inline float scale_scores(size_t n, float scale, const float *addend, float *x)
 {
     const float low = -__builtin_inff();
-    const size_t whole = n / VL * VL;
-    vf max = v_set(low), sum = v_zero();
-    for (size_t i = 0; i < whole; i += VL)
-        max = v_max(v_load(x + i), max);
-    if (whole < n)
-        max = v_max(load_tail(n - whole, x + whole, low), max);
-    max = v_set(v_largest(max));
+    const size_t whole = n / VL * VL, left = n - whole;
+    vf max = v_set(low);
+    for (size_t i = 0; i < whole; i += VL) {
+        const vf y = v_fma(v_load(x + i), v_set(scale), addend ? v_load(addend + i) : v_zero());
+        v_store(x + i, y);
+        max = v_max(y, max);
+    }
+    if (left) {
+        const vf added = addend ? load_tail(left, addend + whole, 0.0f) : v_zero();
+        store_tail(left, x + whole, v_fma(load_tail(left, x + whole, 0.0f), v_set(scale), added));
+        max = v_max(load_tail(left, x + whole, low), max);
+    }
+    return v_largest(max);
+}
+
+static void softmax(size_t n, float scale, const float *addend, float *x)
+{
+    const size_t whole = n / VL * VL, left = n - whole;
+    const vf max = v_set(scale_scores(n, scale, addend, x));
+    vf sum = v_zero();
     for (size_t i = 0; i < whole; i += VL) {
         const vf e = v_exp(v_sub(v_load(x + i), max));
         v_store(x + i, e);
         sum = v_add(sum, e);
     }
-    if (whole < n) {
-        const vf e = v_exp(v_sub(load_tail(n - whole, x + whole, low), max));
-        store_tail(n - whole, x + whole, e);
+    if (left) {
+        const vf e = v_exp(v_sub(load_tail(left, x + whole, -__builtin_inff()), max));
+        store_tail(left, x + whole, e);
         sum = v_add(sum, e);
     }
     const float share = 1.0f / v_sum(sum);

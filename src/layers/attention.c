@@ -13,7 +13,8 @@
 #include <string.h>
 
 typedef struct head_scratch {
-    float *packed; /* K as the b of scores = Q K^T, then V as that of context = P V, and others like them */
+    void *packed;  /* K as the b of scores = Q K^T, then V as that of context = P V, and others like them */
+    char *operand; /* bf16 only: Q, then P, as rows for the product */
     float *scores; /* [S, S] */
     float *weights, *gradient, *upright; /* [S, S] each, backward only */
 } head_scratch;
@@ -33,7 +34,7 @@ typedef struct attention_job {
 typedef struct one_text {
     size_t text, head, tokens, queries;
     size_t row, asking_row;       /* of its first token: in qkv, and in context */
-    const float *q, *key, *value; /* rows of the head, qkv_stride apart */
+    const float *q, *key, *value; /* rows of the head, qkv_stride apart; not where these are bf16 */
     size_t qkv_stride;
 } one_text;
 
@@ -42,17 +43,19 @@ static one_text find_text(const al_attention *at, const al_attention_input *in, 
     const size_t d = at->head_size, width = at->heads * d;
     const size_t begin = in->offsets ? in->offsets[text] - in->offsets[0] : text * in->tokens;
     const size_t tokens = in->offsets ? in->offsets[text + 1] - in->offsets[text] : in->tokens;
-    const float *q = in->qkv + begin * 3 * width + head * d;
-    return (one_text){.text = text,
-                      .head = head,
-                      .tokens = tokens,
-                      .queries = in->first_only ? 1 : tokens,
-                      .row = begin,
-                      .asking_row = in->first_only ? text : begin,
-                      .q = q,
-                      .key = q + width,
-                      .value = q + 2 * width,
-                      .qkv_stride = 3 * width};
+    one_text o = {.text = text,
+                  .head = head,
+                  .tokens = tokens,
+                  .queries = in->first_only ? 1 : tokens,
+                  .row = begin,
+                  .asking_row = in->first_only ? text : begin,
+                  .qkv_stride = 3 * width};
+    if (in->qkv) {
+        o.q = in->qkv + begin * o.qkv_stride + head * d;
+        o.key = o.q + width;
+        o.value = o.key + width;
+    }
+    return o;
 }
 
 /* A small product by the thread that wants it: c [m, n] = a b, b packed. */
@@ -98,24 +101,95 @@ static void add_relative_positions(const al_kernels *k, const al_attention *at, 
         }
 }
 
+/* ---- in bf16 ---- */
+
+/* The product of the kernels that is used. */
+static const al_product *bf16_product(const al_kernels *k)
+{
+    return k->products[ALIGN_PRECISION_BF16];
+}
+
+/* Relative positions are products of f32 numbers. */
+bool al_attention_reads_bf16(const al_kernels *k, const al_attention *at)
+{
+    const al_product *product = bf16_product(k);
+    return at->positions == AL_POSITIONS_NONE && product && product->bf16_rows && product->takes_bf16;
+}
+
+/* Row of a head's queries (part 0), keys (1) or values (2) where these are bf16. */
+static const uint16_t *rounded_rows(const attention_job *job, const one_text *o, size_t part)
+{
+    const al_attention *at = job->attention;
+    return job->input->qkv_bf16 + o->row * o->qkv_stride + (part * at->heads + o->head) * at->head_size;
+}
+
+/* scores = Q K^T */
+static void multiply_rounded_keys(const attention_job *job, const one_text *o, const head_scratch *scratch,
+                                  float *scores)
+{
+    const al_kernels *k = job->run->kernels;
+    const size_t d = job->attention->head_size, row_bytes = bf16_product(k)->operand_row(d);
+    const uint16_t *q = rounded_rows(job, o, 0);
+    al_pack_bf16(k, rounded_rows(job, o, 1), o->qkv_stride, d, o->tokens, false, scratch->packed);
+    for (size_t l = 0; l < o->queries; l++) {
+        char *row = scratch->operand + l * row_bytes;
+        memcpy(row, q + l * o->qkv_stride, d * sizeof *q);
+        memset(row + d * sizeof *q, 0, row_bytes - d * sizeof *q);
+    }
+    const al_gemm g = {.m = o->queries,
+                       .n = o->tokens,
+                       .k = d,
+                       .operand = scratch->operand,
+                       .b = scratch->packed,
+                       .act = ALIGN_ACT_LINEAR,
+                       .c = scores,
+                       .c_row_stride = o->tokens,
+                       .c_panel = k->nr};
+    bf16_product(k)->gemm(&g, 0, g.m, 0, (g.n + k->nr - 1) / k->nr);
+}
+
+/* context = P V */
+static void multiply_rounded_values(const attention_job *job, const one_text *o, const head_scratch *scratch,
+                                    const float *weights)
+{
+    const al_kernels *k = job->run->kernels;
+    const al_attention_input *in = job->input;
+    const size_t d = job->attention->head_size;
+    const al_operand p = {.k = o->tokens, .x = rows_of(k, weights, o->tokens), .rows = scratch->operand};
+    al_pack_bf16(k, rounded_rows(job, o, 2), o->qkv_stride, o->tokens, d, true, scratch->packed);
+    bf16_product(k)->prepare(&p, 0, o->queries);
+    const al_gemm g = {.m = o->queries,
+                       .n = d,
+                       .k = o->tokens,
+                       .operand = scratch->operand,
+                       .b = scratch->packed,
+                       .act = ALIGN_ACT_LINEAR,
+                       .c_bf16 = in->context_bf16 + o->asking_row * in->context_stride + o->head * d,
+                       .c_row_stride = in->context_stride};
+    bf16_product(k)->gemm(&g, 0, g.m, 0, (g.n + k->nr - 1) / k->nr);
+}
+
+/* ---- forward ---- */
+
 /* scores [queries, tokens] = softmax(Q K^T / sqrt(d) + mask) */
-static void find_probabilities(const attention_job *job, const one_text *o, float *packed, float *scores)
+static void find_probabilities(const attention_job *job, const one_text *o, const head_scratch *scratch, float *scores)
 {
     const al_attention *at = job->attention;
     const al_attention_input *in = job->input;
     const al_kernels *k = job->run->kernels;
-    const float divisor = sqrtf((float)at->head_size);
-    al_pack(k, o->key, o->qkv_stride, at->head_size, o->tokens, false, packed);
-    multiply(k, o->queries, o->tokens, at->head_size, rows_of(k, o->q, o->qkv_stride), packed, scores, o->tokens);
+    const size_t d = at->head_size;
+    if (in->qkv_bf16) {
+        multiply_rounded_keys(job, o, scratch, scores);
+    } else {
+        al_pack(k, o->key, o->qkv_stride, d, o->tokens, false, scratch->packed);
+        multiply(k, o->queries, o->tokens, d, rows_of(k, o->q, o->qkv_stride), scratch->packed, scores, o->tokens);
+    }
     if (at->positions != AL_POSITIONS_NONE)
         add_relative_positions(k, at, o, scores);
     for (size_t l = 0; l < o->queries; l++) {
-        float *row = scores + l * o->tokens;
-        for (size_t r = 0; r < o->tokens; r++)
-            row[r] /= divisor;
-        if (in->mask)
-            k->add(o->tokens, in->mask + (o->text * in->mask_rows + (in->mask_rows == 1 ? 0 : l)) * in->tokens, row);
-        k->softmax(o->tokens, row);
+        const size_t mask_row = o->text * in->mask_rows + (in->mask_rows == 1 ? 0 : l);
+        const float *mask = in->mask ? in->mask + mask_row * in->tokens : NULL;
+        k->softmax(o->tokens, 1.0f / sqrtf((float)d), mask, scores + l * o->tokens);
     }
 }
 
@@ -140,8 +214,12 @@ static void one_head(const attention_job *job, size_t text, size_t head, const h
     const size_t d = at->head_size, width = at->heads * d;
     float *scores =
         in->probabilities ? in->probabilities + (text * at->heads + head) * o.tokens * o.tokens : scratch->scores;
-    find_probabilities(job, &o, scratch->packed, scores);
+    find_probabilities(job, &o, scratch, scores);
     weigh(job, &o, scores);
+    if (in->qkv_bf16) {
+        multiply_rounded_values(job, &o, scratch, scores);
+        return;
+    }
     al_pack(k, o.value, o.qkv_stride, o.tokens, d, true, scratch->packed);
     multiply(k, o.queries, d, o.tokens, rows_of(k, scores, o.tokens), scratch->packed,
              in->context + o.asking_row * width + head * d, width);
@@ -176,14 +254,30 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* For each thread. */
-static head_scratch *take_scratch(const al_run *run, const al_attention *at, size_t tokens, bool backward)
+/* Takes packed and operand, whichever form the numbers have. */
+static void take_operands(const al_run *run, const al_attention *at, const al_attention_input *in, head_scratch *s)
 {
-    const size_t threads = (size_t)al_threads_count(run->threads), d = at->head_size, square = tokens * tokens;
-    const size_t packed = larger(al_packed_size(run->kernels, d, tokens), al_packed_size(run->kernels, tokens, d));
+    const al_kernels *k = run->kernels;
+    const size_t d = at->head_size, tokens = in->tokens;
+    if (!in->qkv_bf16) {
+        s->packed = al_arena_floats(run->arena, larger(al_packed_size(k, d, tokens), al_packed_size(k, tokens, d)));
+        return;
+    }
+    const size_t packed = larger(al_packed_bf16_size(k, d, tokens), al_packed_bf16_size(k, tokens, d));
+    const size_t q_row = bf16_product(k)->operand_row(d), p_row = bf16_product(k)->operand_row(tokens);
+    s->packed = al_arena_take(run->arena, packed, sizeof(uint16_t));
+    s->operand = al_arena_take(run->arena, tokens, larger(q_row, p_row));
+}
+
+/* For each thread. */
+static head_scratch *take_scratch(const al_run *run, const al_attention *at, const al_attention_input *in,
+                                  bool backward)
+{
+    const size_t threads = (size_t)al_threads_count(run->threads), square = in->tokens * in->tokens;
     head_scratch *scratch = al_arena_take(run->arena, threads, sizeof *scratch);
     for (size_t t = 0; t < threads; t++) {
-        head_scratch s = {al_arena_floats(run->arena, packed), al_arena_floats(run->arena, square), NULL, NULL, NULL};
+        head_scratch s = {.scores = al_arena_floats(run->arena, square)};
+        take_operands(run, at, in, &s);
         if (backward) {
             s.weights = al_arena_floats(run->arena, square);
             s.gradient = al_arena_floats(run->arena, square);
@@ -199,7 +293,7 @@ void al_attention_forward(const al_run *run, const al_attention *at, const al_at
 {
     const size_t mark = al_arena_mark(run->arena);
     attention_job job = {.run = run, .attention = at, .input = in};
-    job.scratch = take_scratch(run, at, in->tokens, false);
+    job.scratch = take_scratch(run, at, in, false);
     if (!run->dry) {
         count_attention(run, at, in);
         al_threads_run(run->threads, in->batch * at->heads, 1, attention_work, &job);
@@ -276,7 +370,7 @@ static void one_head_backward(const attention_job *job, size_t text, size_t head
     const float *dcontext = job->gradients->context + o.asking_row * width + head * d;
     float *dq = job->gradients->qkv + o.row * 3 * width + head * d, *dkey = dq + width, *dvalue = dkey + width;
 
-    find_probabilities(job, &o, s->packed, s->scores);
+    find_probabilities(job, &o, s, s->scores);
     memcpy(s->weights, s->scores, o.queries * o.tokens * sizeof *s->weights);
     weigh(job, &o, s->weights);
     multiply_lying(k, &o, d, s->weights, dcontext, width, s, dvalue);
@@ -327,7 +421,7 @@ void al_attention_backward(const al_run *run, const al_attention *at, const al_a
     const size_t mark = al_arena_mark(run->arena);
     attention_job job = {.run = run, .attention = at, .input = in, .gradients = gradients};
     size_t texts = in->batch; /* at a time */
-    job.scratch = take_scratch(run, at, in->tokens, true);
+    job.scratch = take_scratch(run, at, in, true);
     if (at->positions != AL_POSITIONS_NONE && gradients->distance) {
         const size_t floats = at->heads * (2 * in->tokens - 1) * at->head_size, room = DISTANCE_ROOM / floats;
         texts = room < 1 ? 1 : room < texts ? room : texts;

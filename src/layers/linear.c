@@ -42,7 +42,12 @@ al_matrix al_rows(const al_run *run, const float *data, size_t columns)
 
 al_linear_output al_rows_out(const al_run *run, float *data, size_t columns, const float *residual)
 {
-    return (al_linear_output){data, columns, run->kernels->nr, residual};
+    return (al_linear_output){.data = data, .row_stride = columns, .panel = run->kernels->nr, .residual = residual};
+}
+
+al_linear_output al_bf16_out(uint16_t *data, size_t row_stride)
+{
+    return (al_linear_output){.row_stride = row_stride, .bf16 = data};
 }
 
 al_matrix al_panels(const al_run *run, const float *data, size_t rows)
@@ -64,6 +69,22 @@ al_gemm_function *al_linear_kernel(const al_run *run, const al_linear *l, bool p
     return product->prepare && !prepared ? run->kernels->gemm : product->gemm;
 }
 
+bool al_linear_takes_bf16(const al_linear *l)
+{
+    return l->weight.product->takes_bf16;
+}
+
+/* Whether rows of bf16 are an operand as they are. */
+static bool reads_bf16(const al_linear *l)
+{
+    return l->weight.product->bf16_rows && l->in % l->weight.product->k_multiple == 0;
+}
+
+size_t al_bf16_stride(const al_linear *reader)
+{
+    return reads_bf16(reader) ? al_linear_operand_row(reader) / sizeof(uint16_t) : reader->in;
+}
+
 size_t al_linear_operand_row(const al_linear *l)
 {
     return l->weight.product->operand_row(l->in);
@@ -81,15 +102,19 @@ static void prepare_work(void *user, size_t begin, size_t end, int thread)
     job->product->prepare(job->operand, begin, end);
 }
 
+static void prepare(const al_run *run, const al_linear *l, size_t rows, const al_operand *o)
+{
+    prepare_job job = {l->weight.product, o};
+    const size_t grain = (size_t)16 * 1024 / (l->in + 1) + 1;
+    al_threads_run(run->threads, rows, grain, prepare_work, &job);
+}
+
 void al_linear_prepare(const al_run *run, const al_linear *l, size_t rows, al_matrix x, const float *gates,
                        void *operand)
 {
-    if (run->dry)
-        return;
-    const al_operand o = {l->in, x, gates, operand};
-    prepare_job job = {l->weight.product, &o};
-    const size_t grain = (size_t)16 * 1024 / (l->in + 1) + 1;
-    al_threads_run(run->threads, rows, grain, prepare_work, &job);
+    const al_operand o = {.k = l->in, .x = x, .gates = gates, .rows = operand};
+    if (!run->dry)
+        prepare(run, l, rows, &o);
 }
 
 /* ---- forward ---- */
@@ -148,43 +173,48 @@ void al_gemm_run(const al_run *run, const al_gemm *g, al_gemm_function *kernel)
 #define OPERAND_BYTES ((size_t)1024 * 1024)
 #define OPERAND_ROWS  ((size_t)192)
 
-static al_matrix rows_from(al_matrix x, size_t row)
-{
-    return (al_matrix){x.data + row * x.row_stride, x.row_stride, x.panel};
-}
-
-/* Prepares rows [begin, end) of x, with the gates that each has. */
-static void prepare_rows(const al_run *run, const al_linear *l, size_t begin, size_t end, al_matrix x,
-                         const al_gates *gates, char *operand)
+/* Prepares rows [begin, end) of all, with the gates that each has, and writes them from all->rows on. */
+static void prepare_rows(const al_run *run, const al_linear *l, size_t begin, size_t end, const al_operand *all,
+                         const al_gates *gates)
 {
     const size_t bytes = al_linear_operand_row(l);
     for (size_t row = begin; row < end;) {
         size_t next = end;
-        const float *gate = NULL;
+        al_operand some = *all;
         if (gates) {
             const size_t picture = row / gates->rows_per_gate, last = (picture + 1) * gates->rows_per_gate;
             next = last < end ? last : end;
-            gate = gates->data + picture * gates->gate_stride;
+            some.gates = gates->data + picture * gates->gate_stride;
         }
-        al_linear_prepare(run, l, next - row, rows_from(x, row), gate, operand + (row - begin) * bytes);
+        if (all->bf16)
+            some.bf16 += row * all->x.row_stride;
+        else
+            some.x.data += row * all->x.row_stride;
+        some.rows = (char *)all->rows + (row - begin) * bytes;
+        prepare(run, l, next - row, &some);
         row = next;
     }
 }
 
-static void forward_prepared(const al_run *run, const al_linear *l, al_matrix x, const al_gates *gates,
+/* What `all` says to be prepared, its rows aside, a block at a time. */
+static void forward_prepared(const al_run *run, const al_linear *l, const al_operand *all, const al_gates *gates,
                              const al_gemm *g)
 {
     const size_t bytes = al_linear_operand_row(l), mark = al_arena_mark(run->arena);
     const size_t fit = OPERAND_BYTES / bytes, most = fit < OPERAND_ROWS ? OPERAND_ROWS : fit;
     const size_t blocks = (g->m + most - 1) / most, block = (g->m + blocks - 1) / blocks;
-    char *operand = al_arena_take(run->arena, block, bytes);
+    al_operand o = *all;
+    o.rows = al_arena_take(run->arena, block, bytes);
     for (size_t row = 0; row < g->m && !run->dry; row += block) {
         al_gemm part = *g;
         part.m = g->m - row < block ? g->m - row : block;
-        part.operand = operand;
-        part.c += row * g->c_row_stride;
+        part.operand = o.rows;
+        if (g->c_bf16)
+            part.c_bf16 += row * g->c_row_stride;
+        else
+            part.c += row * g->c_row_stride;
         part.residual = g->residual ? g->residual + row * g->residual_stride : NULL;
-        prepare_rows(run, l, row, row + part.m, x, gates, operand);
+        prepare_rows(run, l, row, row + part.m, &o, gates);
         al_gemm_run(run, &part, al_linear_kernel(run, l, true));
     }
     al_arena_release(run->arena, mark);
@@ -199,6 +229,7 @@ static al_gemm gemm_of(const al_linear *l, size_t rows, al_matrix x, align_activ
     g.residual = y.residual;
     g.residual_stride = l->out;
     g.c = y.data;
+    g.c_bf16 = y.bf16;
     g.c_row_stride = y.row_stride;
     g.c_panel = y.panel;
     return g;
@@ -215,73 +246,63 @@ void al_linear_forward(const al_run *run, const al_linear *l, size_t rows, al_ma
                        al_linear_output y)
 {
     const al_gemm g = gemm_of(l, rows, x, act, y);
+    const al_operand o = {.k = l->in, .x = x};
     if (rows == 0)
         return;
     count_product(run, l, rows, y.residual);
     if (al_linear_prepares(l, rows))
-        forward_prepared(run, l, x, NULL, &g);
+        forward_prepared(run, l, &o, NULL, &g);
     else if (!run->dry)
         al_gemm_run(run, &g, al_linear_kernel(run, l, false));
+}
+
+void al_linear_forward_bf16(const al_run *run, const al_linear *l, size_t rows, const uint16_t *x, align_activation act,
+                            al_linear_output y)
+{
+    const al_operand o = {.k = l->in, .x = al_rows(run, NULL, al_bf16_stride(l)), .bf16 = x};
+    al_gemm g = gemm_of(l, rows, o.x, act, y);
+    if (rows == 0)
+        return;
+    count_product(run, l, rows, y.residual);
+    g.operand = x;
+    if (!reads_bf16(l))
+        forward_prepared(run, l, &o, NULL, &g);
+    else if (!run->dry)
+        al_gemm_run(run, &g, al_linear_kernel(run, l, true));
 }
 
 void al_linear_forward_gated(const al_run *run, const al_linear *l, size_t rows, al_matrix x, al_gates gates,
                              al_linear_output y)
 {
     const al_gemm g = gemm_of(l, rows, x, ALIGN_ACT_LINEAR, y);
+    const al_operand o = {.k = l->in, .x = x};
     count_product(run, l, rows, y.residual);
-    forward_prepared(run, l, x, &gates, &g);
+    forward_prepared(run, l, &o, &gates, &g);
 }
 
 /* ---- two layers ---- */
 
-/* Rows of a block: what is between two layers should stay in a cache, but each block reads all weights. */
-#define PAIR_ROWS ((size_t)512)
-
-/* Block by block of rows, through both layers. */
-static void chain(const al_run *run, const al_linear_pair *pair, size_t rows, al_matrix x, al_linear_output y)
-{
-    const al_linear *first = pair->first, *second = pair->second;
-    const size_t block = rows < PAIR_ROWS ? rows : PAIR_ROWS, mark = al_arena_mark(run->arena);
-    char *operand = al_arena_take(run->arena, block, al_linear_operand_row(first));
-    char *between = al_arena_take(run->arena, block, al_linear_operand_row(second));
-    for (size_t row = 0; row < rows && !run->dry; row += block) {
-        const size_t n = rows - row < block ? rows - row : block;
-        al_linear_output part = y;
-        part.data += row * y.row_stride;
-        part.residual = y.residual ? y.residual + row * second->out : NULL;
-        al_gemm g = gemm_of(first, n, rows_from(x, row), pair->act, (al_linear_output){0});
-        g.operand = operand;
-        g.c_operand = between;
-        al_profile_step(run, pair->first_step);
-        count_product(run, first, n, NULL);
-        al_linear_prepare(run, first, n, rows_from(x, row), NULL, operand);
-        al_gemm_run(run, &g, al_linear_kernel(run, first, true));
-        g = gemm_of(second, n, (al_matrix){0}, ALIGN_ACT_LINEAR, part);
-        g.operand = between;
-        al_profile_step(run, pair->second_step);
-        count_product(run, second, n, part.residual);
-        al_gemm_run(run, &g, al_linear_kernel(run, second, true));
-    }
-    al_arena_release(run->arena, mark);
-}
-
-/* Floats between rows of what nobody else sees: without them rows of some thousand numbers, as many as a power of two
+/* Numbers between rows of what nobody else sees: without them rows of some thousand numbers, as many as a power of two
  * or nearly so, would all compete for the same lines of a cache. */
 #define ROW_GAP 16
 
 void al_linear_forward_pair(const al_run *run, const al_linear_pair *pair, size_t rows, al_matrix x, al_linear_output y)
 {
     const al_linear *first = pair->first, *second = pair->second;
-    const al_product *product = first->weight.product;
-    if (product->chains && second->weight.product == product && first->out % product->k_multiple == 0) {
-        chain(run, pair, rows, x, y);
-        return;
-    }
-    const size_t mark = al_arena_mark(run->arena), stride = first->out + ROW_GAP;
-    float *between = al_arena_floats(run->arena, rows * stride);
+    const size_t mark = al_arena_mark(run->arena);
     al_profile_step(run, pair->first_step);
-    al_linear_forward(run, first, rows, x, pair->act, al_rows_out(run, between, stride, NULL));
-    al_profile_step(run, pair->second_step);
-    al_linear_forward(run, second, rows, al_rows(run, between, stride), ALIGN_ACT_LINEAR, y);
+    if (al_linear_takes_bf16(first) && al_linear_takes_bf16(second)) {
+        const size_t stride = al_bf16_stride(second);
+        uint16_t *between = al_arena_take(run->arena, rows, stride * sizeof *between);
+        al_linear_forward(run, first, rows, x, pair->act, al_bf16_out(between, stride));
+        al_profile_step(run, pair->second_step);
+        al_linear_forward_bf16(run, second, rows, between, ALIGN_ACT_LINEAR, y);
+    } else {
+        const size_t stride = first->out + ROW_GAP;
+        float *between = al_arena_floats(run->arena, rows * stride);
+        al_linear_forward(run, first, rows, x, pair->act, al_rows_out(run, between, stride, NULL));
+        al_profile_step(run, pair->second_step);
+        al_linear_forward(run, second, rows, al_rows(run, between, stride), ALIGN_ACT_LINEAR, y);
+    }
     al_arena_release(run->arena, mark);
 }

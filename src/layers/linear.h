@@ -38,11 +38,20 @@ typedef struct al_linear_output {
     size_t row_stride;
     size_t panel;          /* kernels->nr for row-major */
     const float *residual; /* row-major [rows, out], or NULL */
+    uint16_t *bf16;        /* row-major, rounded, in place of data, if not NULL: see al_linear_takes_bf16 */
 } al_linear_output;
 
 /* A row-major matrix of `columns` columns, as input and as output. */
 al_matrix al_rows(const al_run *run, const float *data, size_t columns);
 al_linear_output al_rows_out(const al_run *run, float *data, size_t columns, const float *residual);
+
+/*
+ * Rounded rows, as output and as input of layers that take them: between two such layers they are half as much to write
+ * and to read. al_bf16_stride: numbers from one row to the next, chosen so that the reader may have them in place.
+ */
+bool al_linear_takes_bf16(const al_linear *linear);
+size_t al_bf16_stride(const al_linear *reader);
+al_linear_output al_bf16_out(uint16_t *data, size_t row_stride);
 
 /* A matrix of `rows` rows in panels (kernels.h), as input. */
 al_matrix al_panels(const al_run *run, const float *data, size_t rows);
@@ -50,6 +59,10 @@ al_matrix al_panels(const al_run *run, const float *data, size_t rows);
 /* x [rows, in] -> y [rows, out] = act(x W^T + b) + residual. */
 void al_linear_forward(const al_run *run, const al_linear *linear, size_t rows, al_matrix x, align_activation act,
                        al_linear_output y);
+
+/* The same for rows of bf16, al_bf16_stride apart. */
+void al_linear_forward_bf16(const al_run *run, const al_linear *linear, size_t rows, const uint16_t *x,
+                            align_activation act, al_linear_output y);
 
 /*
  * Two layers, of which nobody else sees what is between: y = (act(x W1^T + b1)) W2^T + b2 + residual. Where the product

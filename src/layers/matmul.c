@@ -200,7 +200,7 @@ static void rows_work(void *user, size_t begin, size_t end, int thread)
     const al_matmul *p = w->p;
     const size_t nr = w->run->kernels->nr, depth = w->depth.n;
     const size_t operand_row = w->how->prepares ? w->how->product->operand_row(depth) : 0;
-    al_operand o = {depth, part_of(p->a, nr, w->rows.begin, w->depth.begin), NULL, w->scratch->operand};
+    al_operand o = {.k = depth, .x = part_of(p->a, nr, w->rows.begin, w->depth.begin), .rows = w->scratch->operand};
     if (!p->a_transposed) {
         w->how->product->prepare(&o, begin, end);
         return;

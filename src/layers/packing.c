@@ -239,7 +239,7 @@ void al_packed_fill(const al_packed *packed, const al_packing *p, size_t in, siz
         p->release(p->user, weight);
 }
 
-/* ---- for kernels->gemm ---- */
+/* ---- matrices that are needed once ---- */
 
 size_t al_packed_size(const al_kernels *k, size_t in, size_t out)
 {
@@ -258,5 +258,51 @@ void al_pack(const al_kernels *k, const float *matrix, size_t row_stride, size_t
             k->transpose(n, in, matrix + p * nr * row_stride, row_stride, packed + p * in * nr, nr);
         for (size_t i = 0; transposed && i < in; i++)
             memcpy(packed + (p * in + i) * nr, matrix + i * row_stride + p * nr, n * sizeof *packed);
+    }
+}
+
+/* A group of two, as memory has it. */
+typedef struct pair {
+    uint16_t first, second;
+} pair;
+
+size_t al_packed_bf16_size(const al_kernels *k, size_t in, size_t out)
+{
+    return round_up(out, k->nr) * round_up(in, k->products[ALIGN_PRECISION_BF16]->k_multiple);
+}
+
+/* One panel of n columns: rows of the matrix become columns. */
+static void pack_columns(const uint16_t *matrix, size_t row_stride, size_t in, size_t n, size_t nr, pair *packed)
+{
+    for (size_t o = 0; o < n; o++, matrix += row_stride) {
+        for (size_t i = 0; i < in / 2; i++)
+            packed[i * nr + o] = (pair){matrix[2 * i], matrix[2 * i + 1]};
+        if (in % 2)
+            packed[in / 2 * nr + o] = (pair){matrix[in - 1], 0};
+    }
+}
+
+/* One panel of n columns, which are columns of the matrix. */
+static void pack_rows(const uint16_t *matrix, size_t row_stride, size_t in, size_t n, size_t nr, pair *packed)
+{
+    for (size_t i = 0; i < in / 2; i++, matrix += 2 * row_stride, packed += nr)
+        for (size_t o = 0; o < n; o++)
+            packed[o] = (pair){matrix[o], matrix[row_stride + o]};
+    for (size_t o = 0; in % 2 && o < n; o++)
+        packed[o] = (pair){matrix[o], 0};
+}
+
+void al_pack_bf16(const al_kernels *k, const uint16_t *matrix, size_t row_stride, size_t in, size_t out,
+                  bool transposed, uint16_t *packed)
+{
+    const size_t nr = k->nr, depth = round_up(in, k->products[ALIGN_PRECISION_BF16]->k_multiple);
+    for (size_t column = 0; column < out; column += nr, packed += nr * depth) {
+        const size_t n = least(out - column, nr);
+        if (n < nr || in < depth)
+            memset(packed, 0, nr * depth * sizeof *packed);
+        if (transposed)
+            pack_rows(matrix + column, row_stride, in, n, nr, (pair *)(void *)packed);
+        else
+            pack_columns(matrix + column * row_stride, row_stride, in, n, nr, (pair *)(void *)packed);
     }
 }

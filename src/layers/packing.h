@@ -70,4 +70,9 @@ void al_pack(const al_kernels *kernels, const float *matrix, size_t row_stride, 
 
 /* Floats that it takes. */
 size_t al_packed_size(const al_kernels *kernels, size_t in, size_t out);
+
+/* The same for a matrix of bf16 and a product of pairs of bf16. */
+void al_pack_bf16(const al_kernels *kernels, const uint16_t *matrix, size_t row_stride, size_t in, size_t out,
+                  bool transposed, uint16_t *packed);
+size_t al_packed_bf16_size(const al_kernels *kernels, size_t in, size_t out);
 #endif

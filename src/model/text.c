@@ -59,77 +59,125 @@ static void embed(const al_run *run, const al_text_tower *t, const al_text_pass 
     al_layer_norm_forward(run, &t->embeddings_norm, rows->n, y, y);
 }
 
-/* Texts [begin, end) of all: what they read and write. */
-static al_attention_input some_texts(const al_attention_input *all, const al_attention *at, size_t begin, size_t end)
+/* Rows that go through a layer at a time, if no text has more: what lies between its steps should stay in a cache, but
+ * all weights are read again for each such block. */
+#define BLOCK_ROWS ((size_t)256)
+
+/* Some texts one after the other, and their rows of all. */
+typedef struct text_block {
+    size_t begin, end, row, rows;
+} text_block;
+
+/* The most that a block has, which is what a dry run goes through. */
+static text_block largest_block(const al_attention_input *in, size_t n)
 {
-    const size_t row = all->first_only ? begin : al_text_first_row(all, begin);
+    const size_t wanted = in->tokens > BLOCK_ROWS ? in->tokens : BLOCK_ROWS, most = n < wanted ? n : wanted;
+    return (text_block){.end = in->batch < most ? in->batch : most, .rows = most};
+}
+
+static text_block next_block(const al_attention_input *in, size_t begin, size_t most)
+{
+    text_block b = {.begin = begin, .end = begin + 1, .row = al_text_first_row(in, begin)};
+    while (b.end < in->batch && al_text_first_row(in, b.end + 1) - b.row <= most)
+        b.end++;
+    b.rows = al_text_first_row(in, b.end) - b.row;
+    return b;
+}
+
+/* What attention reads and writes, for the texts of a block alone; qkv is the block's own, and context where it
+ * has a row for each token. */
+static al_attention_input of_block(const al_attention_input *all, const al_attention *at, const text_block *b)
+{
     al_attention_input some = *all;
-    some.batch = end - begin;
-    some.offsets = all->offsets ? all->offsets + begin : NULL;
-    some.mask = all->mask ? all->mask + begin * all->mask_rows * all->tokens : NULL;
-    some.probabilities = all->probabilities ? all->probabilities + begin * at->heads * all->tokens * all->tokens : NULL;
-    some.context = all->context + row * at->heads * at->head_size;
+    some.batch = b->end - b->begin;
+    some.offsets = all->offsets ? all->offsets + b->begin : NULL;
+    some.mask = all->mask ? all->mask + b->begin * all->mask_rows * all->tokens : NULL;
+    some.probabilities =
+        all->probabilities ? all->probabilities + b->begin * at->heads * all->tokens * all->tokens : NULL;
+    if (all->first_only && all->context_bf16)
+        some.context_bf16 += b->begin * all->context_stride;
+    else if (all->first_only)
+        some.context += b->begin * at->heads * at->head_size;
     return some;
 }
 
-/* Rows whose queries, keys and values exist at a time, if no text has more: they should stay in a cache until attention
- * has read them, but all weights are read again for each such block. */
-#define ATTEND_ROWS ((size_t)256)
-
-/* x [n, H] -> in->context: queries, keys and values of some texts at a time, and their attention. */
-static void attend_in_blocks(const al_run *run, const al_text_tower *t, const text_layer *layer,
-                             const al_attention_input *in, size_t n, const float *x)
+/* Takes room for queries, keys and values [rows, 3*R], which the linear layer writes, and for the context of so many
+ * rows, [context_rows, R]. */
+static al_linear_output take_attention(const al_run *run, const text_layer *layer, size_t rows, size_t context_rows,
+                                       al_attention_input *in)
 {
-    const size_t width = layer->attention_output.in, mark = al_arena_mark(run->arena);
-    const size_t wanted = in->tokens > ATTEND_ROWS ? in->tokens : ATTEND_ROWS, most = n < wanted ? n : wanted;
-    float *qkv = al_arena_floats(run->arena, most * 3 * width);
-    for (size_t begin = 0, end; begin < in->batch; begin = end) {
-        end = begin + 1;
-        while (!run->dry && end < in->batch && al_text_first_row(in, end + 1) - al_text_first_row(in, begin) <= most)
-            end++;
-        const size_t row = run->dry ? 0 : al_text_first_row(in, begin),
-                     rows = run->dry ? most : al_text_first_row(in, end) - row;
-        al_profile_step(run, ALIGN_STEP_QUERY_KEY_VALUE);
-        al_linear_forward(run, &layer->query_key_value, rows, al_rows(run, x + row * t->hidden_size, t->hidden_size),
-                          ALIGN_ACT_LINEAR, al_rows_out(run, qkv, 3 * width, NULL));
-        al_profile_step(run, ALIGN_STEP_ATTENTION);
-        al_attention_input some = run->dry ? *in : some_texts(in, &layer->attention, begin, end);
-        some.qkv = qkv;
-        al_attention_forward(run, &layer->attention, &some);
+    const al_linear *qkv = &layer->query_key_value, *next = &layer->attention_output;
+    if (al_linear_takes_bf16(qkv) && al_linear_takes_bf16(next) &&
+        al_attention_reads_bf16(run->kernels, &layer->attention)) {
+        uint16_t *rounded = al_arena_take(run->arena, rows, qkv->out * sizeof *rounded);
+        in->qkv_bf16 = rounded;
+        in->context_stride = al_bf16_stride(next);
+        in->context_bf16 = al_arena_take(run->arena, context_rows, in->context_stride * sizeof *rounded);
+        return al_bf16_out(rounded, qkv->out);
     }
+    float *plain = al_arena_floats(run->arena, rows * qkv->out);
+    in->qkv = plain;
+    in->context = al_arena_floats(run->arena, context_rows * next->in);
+    return al_rows_out(run, plain, qkv->out, NULL);
+}
+
+/* x [rows, H] -> queries, keys and values -> in->context */
+static void attend(const al_run *run, const text_layer *layer, const al_attention_input *in, size_t rows, al_matrix x,
+                   al_linear_output qkv)
+{
+    al_profile_step(run, ALIGN_STEP_QUERY_KEY_VALUE);
+    al_linear_forward(run, &layer->query_key_value, rows, x, ALIGN_ACT_LINEAR, qkv);
+    al_profile_step(run, ALIGN_STEP_ATTENTION);
+    al_attention_forward(run, &layer->attention, in);
+}
+
+/* in->context [n, R] -> attended [n, H] -> y [n, H], of the rows x [n, H] */
+static void feed_forward(const al_run *run, const al_text_tower *t, const text_layer *layer,
+                         const al_attention_input *in, size_t n, const float *x, float *y)
+{
+    const size_t h = t->hidden_size, mark = al_arena_mark(run->arena);
+    float *attended = al_arena_floats(run->arena, n * h);
+    const al_linear *output = &layer->attention_output;
+    const al_linear_output y_of_attention = al_rows_out(run, attended, h, x);
+    al_profile_step(run, ALIGN_STEP_ATTENTION_OUTPUT);
+    if (in->context_bf16)
+        al_linear_forward_bf16(run, output, n, in->context_bf16, ALIGN_ACT_LINEAR, y_of_attention);
+    else
+        al_linear_forward(run, output, n, al_rows(run, in->context, output->in), ALIGN_ACT_LINEAR, y_of_attention);
+    al_profile_step(run, ALIGN_STEP_NORM);
+    al_layer_norm_forward(run, &layer->attention_norm, n, attended, attended);
+
+    const al_linear_pair dense = {&layer->intermediate, &layer->output, t->act, ALIGN_STEP_INTERMEDIATE,
+                                  ALIGN_STEP_OUTPUT};
+    al_linear_forward_pair(run, &dense, n, al_rows(run, attended, h), al_rows_out(run, y, h, attended));
+    al_profile_step(run, ALIGN_STEP_NORM);
+    al_layer_norm_forward(run, &layer->output_norm, n, y, y);
     al_arena_release(run->arena, mark);
 }
 
 /* x [n, H] -> y [n, H], or [B, H] where only the first tokens ask. */
-static void attend(const al_run *run, const al_text_tower *t, const text_layer *layer, al_attention_input *in, size_t n,
-                   const float *x, float *y)
+static void layer_forward(const al_run *run, const al_text_tower *t, const text_layer *layer,
+                          const al_attention_input *in, size_t n, const float *x, float *y)
 {
-    const size_t width = layer->attention_output.in, out = in->first_only ? in->batch : n;
-    const size_t mark = al_arena_mark(run->arena);
-    in->context = al_arena_floats(run->arena, out * width);
-    const float *residual = x;
-    if (in->first_only) {
-        float *first = al_arena_floats(run->arena, out * t->hidden_size);
-        al_text_first_rows(run, in, t->hidden_size, x, first);
-        residual = first;
+    const size_t h = t->hidden_size, mark = al_arena_mark(run->arena);
+    const text_block largest = largest_block(in, n);
+    al_attention_input all = *in;
+    const al_linear_output qkv =
+        take_attention(run, layer, largest.rows, in->first_only ? in->batch : largest.rows, &all);
+    for (size_t begin = 0; begin < in->batch;) {
+        const text_block b = run->dry ? largest : next_block(in, begin, largest.rows);
+        const al_attention_input some = of_block(&all, &layer->attention, &b);
+        attend(run, layer, &some, b.rows, al_rows(run, x + b.row * h, h), qkv);
+        if (!in->first_only)
+            feed_forward(run, t, layer, &some, b.rows, x + b.row * h, y + b.row * h);
+        begin = run->dry ? in->batch : b.end;
     }
-    attend_in_blocks(run, t, layer, in, n, x);
-    al_profile_step(run, ALIGN_STEP_ATTENTION_OUTPUT);
-    al_linear_forward(run, &layer->attention_output, out, al_rows(run, in->context, width), ALIGN_ACT_LINEAR,
-                      al_rows_out(run, y, t->hidden_size, residual));
-    al_profile_step(run, ALIGN_STEP_NORM);
-    al_layer_norm_forward(run, &layer->attention_norm, out, y, y);
+    if (in->first_only) {
+        float *first = al_arena_floats(run->arena, in->batch * h);
+        al_text_first_rows(run, in, h, x, first);
+        feed_forward(run, t, layer, &all, in->batch, first, y);
+    }
     al_arena_release(run->arena, mark);
-}
-
-static void feed_forward(const al_run *run, const al_text_tower *t, const text_layer *layer, size_t n, const float *x,
-                         float *y)
-{
-    const al_linear_pair dense = {&layer->intermediate, &layer->output, t->act, ALIGN_STEP_INTERMEDIATE,
-                                  ALIGN_STEP_OUTPUT};
-    al_linear_forward_pair(run, &dense, n, al_rows(run, x, t->hidden_size), al_rows_out(run, y, t->hidden_size, x));
-    al_profile_step(run, ALIGN_STEP_NORM);
-    al_layer_norm_forward(run, &layer->output_norm, n, y, y);
 }
 
 /* [B, H] = tanh(dense(x[:, 0])); the first token of each text stands S rows after the one before. */
@@ -157,7 +205,6 @@ void al_text_forward(const al_run *run, const al_text_tower *t, const al_text_pa
     al_profile_step(run, ALIGN_STEP_INPUT);
     const bool may_leave_out = pass->first_states && !t->is_decoder && !t->relative_positions;
     const al_text_rows rows = al_text_rows_to_compute(run, pass, may_leave_out);
-    float *attended = al_arena_floats(run->arena, rows.n * t->hidden_size);
     float *stream = pass->first_states ? al_arena_floats(run->arena, rows.n * t->hidden_size) : pass->last_hidden_state;
     const float *factors = al_text_head_factors(run, pass);
     al_attention_input in = {.batch = pass->batch, .tokens = pass->tokens, .offsets = rows.offsets};
@@ -172,8 +219,7 @@ void al_text_forward(const al_run *run, const al_text_tower *t, const al_text_pa
         in.first_only = pass->first_states && i + 1 == t->n_layers;
         in.head_mask = al_text_layer_factors(pass, factors, i, layer->attention.heads);
         in.probabilities = pass->attentions ? al_tensor_floats(&pass->attentions[i]) : NULL;
-        attend(run, t, layer, &in, rows.n, x, attended);
-        feed_forward(run, t, layer, in.first_only ? pass->batch : rows.n, attended, y);
+        layer_forward(run, t, layer, &in, rows.n, x, y);
         x = y;
     }
     al_profile_block(run, ALIGN_TOWER_TEXT, 0);

@@ -79,6 +79,30 @@ static void grid(void **state)
     free(x);
 }
 
+/* The rough ones keep what kernels.h says, however far from 0. */
+static void roughly(void **state)
+{
+    (void)state;
+    enum { N = 40001 };
+    float *x = malloc(N * sizeof *x), *y = malloc(N * sizeof *y);
+    for (int act = 0; act < ALIGN_ACT_COUNT; act++) {
+        for (int i = 0; i < N; i++)
+            x[i] = y[i] = (float)(i - N / 2) * 1.0e-3f * (i % 100 ? 1.0f : 1000.0f);
+        kernels->activate_roughly((align_activation)act, N, y);
+        for (int i = 0; i < N; i++) {
+            const double out = formula((align_activation)act, (double)x[i]);
+            const double limit = x[i] > 0.0f ? 5e-5 * fabs(out) + 1e-7 : fmax(5e-5, 1e-6 * fabs(out));
+            if (!(fabs((double)y[i] - out) <= limit))
+                fail_msg("activation %d of %.9g: %.9g, expected %.9g", act, (double)x[i], (double)y[i], out);
+        }
+        float strange = NAN;
+        kernels->activate_roughly((align_activation)act, 1, &strange);
+        assert_true(isnan(strange));
+    }
+    free(x);
+    free(y);
+}
+
 /* The value of an element does not depend on where in the array it stands. */
 static void lengths(void **state)
 {
@@ -223,8 +247,9 @@ int main(void)
     kernels = al_kernels_get();
     if (!kernels)
         return SKIPPED;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(grid),           cmocka_unit_test(lengths),
-                                       cmocka_unit_test(special_values), cmocka_unit_test(silu_far_below),
-                                       cmocka_unit_test(slopes),         cmocka_unit_test(slopes_at_ends)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(grid),           cmocka_unit_test(roughly),
+                                       cmocka_unit_test(lengths),        cmocka_unit_test(special_values),
+                                       cmocka_unit_test(silu_far_below), cmocka_unit_test(slopes),
+                                       cmocka_unit_test(slopes_at_ends)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

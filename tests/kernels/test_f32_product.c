@@ -59,7 +59,7 @@ static void multiply(problem *p)
     if (product->prepare) {
         rows = aligned_alloc(64, p->m * product->operand_row(p->k));
         assert_non_null(rows);
-        product->prepare(&(al_operand){p->k, g.a, NULL, rows}, 0, p->m);
+        product->prepare(&(al_operand){.k = p->k, .x = g.a, .rows = rows}, 0, p->m);
         g.operand = rows;
     }
     g.c = p->product;

@@ -160,7 +160,7 @@ static al_gemm given(const problem *p, bool in_panels, size_t step)
     const size_t nr = kernels->nr;
     const al_matrix x = in_panels ? (al_matrix){p->x_panels, nr, p->m * nr} : (al_matrix){p->x, p->k, kernels->nr};
     if (p->product->prepare) {
-        const al_operand o = {p->k, x, p->gates, p->operand};
+        const al_operand o = {.k = p->k, .x = x, .gates = p->gates, .rows = p->operand};
         memset(p->operand, 0x7f, p->m * p->product->operand_row(p->k));
         for (size_t row = 0; row < p->m; row += step)
             p->product->prepare(&o, row, row + step < p->m ? row + step : p->m);
@@ -244,16 +244,15 @@ static void check_panels(const problem *p)
     free(plain);
 }
 
-/* c written as an operand is what prepare makes of c; what the next product reads of its padding is another matter. */
-static void check_chain(const problem *p)
+/* c written in bf16 is c rounded, and nothing beside it is touched. */
+static void check_takes_bf16(const problem *p)
 {
     const al_product *product = p->product;
-    if (!product->chains || p->n % product->k_multiple != 0)
+    if (!product->takes_bf16)
         return;
-    const size_t bytes = product->operand_row(p->n), n = p->n * sizeof(uint16_t); /* all that chain are bf16 */
+    const size_t stride = p->n + 5;
     float *c = zeros(p->m * p->n, sizeof *c);
-    char *expected = aligned_alloc(64, p->m * bytes + 64), *found = aligned_alloc(64, p->m * bytes + 64);
-    assert_true(expected && found);
+    uint16_t *found = zeros(p->m * stride, sizeof *found), *expected = zeros(p->m * stride, sizeof *found);
     al_gemm g = given(p, false, p->m);
     g.bias = p->packed_bias;
     g.act = ALIGN_ACT_GELU;
@@ -261,17 +260,61 @@ static void check_chain(const problem *p)
     g.c_row_stride = p->n;
     g.c_panel = kernels->nr;
     product->gemm(&g, 0, p->m, 0, p->panels);
-    const al_operand o = {.k = p->n, .x = {c, p->n, kernels->nr}, .rows = expected};
-    product->prepare(&o, 0, p->m);
+    for (size_t i = 0; i < p->m; i++)
+        al_f32_to_bf16(c + i * p->n, p->n, expected + i * stride);
     g.c = NULL;
-    g.c_operand = found;
+    g.c_bf16 = found;
+    g.c_row_stride = stride;
     for (size_t panel = 0; panel < p->panels; panel++)
         product->gemm(&g, 0, p->m, panel, panel + 1);
-    for (size_t i = 0; i < p->m; i++)
-        assert_memory_equal(expected + i * bytes, found + i * bytes, n);
+    assert_memory_equal(expected, found, p->m * stride * sizeof *found);
     free(c);
     free(expected);
     free(found);
+}
+
+/* Rows prepared from bf16 are those of the same numbers in f32. */
+static void check_reads_bf16(problem *p)
+{
+    const al_product *product = p->product;
+    if (!product->takes_bf16)
+        return;
+    const size_t n = p->m * p->k, bytes = p->m * product->operand_row(p->k);
+    uint16_t *rounded = zeros(n, sizeof *rounded);
+    float *exact = zeros(n, sizeof *exact);
+    char *expected = zeros(bytes, 1);
+    memcpy(exact, p->x, n * sizeof *exact);
+    al_f32_to_bf16(p->x, n, rounded);
+    al_to_f32(ALIGN_BF16, rounded, n, p->x);
+    (void)given(p, false, p->m);
+    memcpy(expected, p->operand, bytes);
+    memset(p->operand, 0x7f, bytes);
+    const al_operand o = {
+        .k = p->k, .x = {NULL, p->k, kernels->nr}, .gates = p->gates, .rows = p->operand, .bf16 = rounded};
+    product->prepare(&o, 0, p->m);
+    assert_memory_equal(p->operand, expected, bytes);
+    memcpy(p->x, exact, n * sizeof *exact);
+    free(rounded);
+    free(exact);
+    free(expected);
+}
+
+/* Rows that are said to be numbers in bf16 are that, and zeros up to where they are read. */
+static void check_bf16_rows(const problem *p)
+{
+    const al_product *product = p->product;
+    const size_t multiple = product->k_multiple, read = (p->k + multiple - 1) / multiple * multiple;
+    if (!product->bf16_rows)
+        return;
+    (void)given(p, false, p->m);
+    for (size_t i = 0; i < p->m; i++) {
+        const uint16_t *row = (const uint16_t *)(const void *)((char *)p->operand + i * product->operand_row(p->k));
+        for (size_t l = 0; l < read; l++) {
+            float number;
+            al_to_f32(ALIGN_BF16, &row[l], 1, &number);
+            assert_true(number == (l < p->k ? (float)p->a_meant[i * p->k + l] : 0.0f));
+        }
+    }
 }
 
 /* A row with a number that is not finite gives nothing finite; the others do not notice. */
@@ -330,7 +373,9 @@ static void check(align_precision precision, size_t m, size_t n, size_t k)
     check_row_major(&p, true, true, true);
     check_row_major(&p, true, false, true);
     check_panels(&p);
-    check_chain(&p);
+    check_takes_bf16(&p);
+    check_reads_bf16(&p);
+    check_bf16_rows(&p);
     check_not_finite(&p);
     check_nothing(&p);
     problem_free(&p);

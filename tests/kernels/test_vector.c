@@ -43,10 +43,29 @@ static void softmax_rows(void **state)
             sum += exp(20.0 * (double)x[i]);
         for (size_t i = 0; i < n; i++)
             y[i] = 20.0f * x[i];
-        kernels->softmax(n, y);
+        kernels->softmax(n, 1.0f, NULL, y);
         for (size_t i = 0; i < n; i++)
             assert_close(y[i], (float)(exp(20.0 * (double)x[i]) / sum), 3e-6, "softmax", i);
         free(x);
+    }
+}
+
+/* What is scaled and added on the way. */
+static void softmax_of_scaled(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n < LONGEST; n++) {
+        float *x = random_floats(n, (uint32_t)n), *addend = random_floats(n, 7), y[LONGEST];
+        double sum = 0.0;
+        for (size_t i = 0; i < n; i++)
+            sum += exp(0.125 * 40.0 * (double)x[i] + (double)addend[i]);
+        for (size_t i = 0; i < n; i++)
+            y[i] = 40.0f * x[i];
+        kernels->softmax(n, 0.125f, addend, y);
+        for (size_t i = 0; i < n; i++)
+            assert_close(y[i], (float)(exp(0.125 * 40.0 * (double)x[i] + (double)addend[i]) / sum), 3e-6, "softmax", i);
+        free(x);
+        free(addend);
     }
 }
 
@@ -59,16 +78,16 @@ static void softmax_masked(void **state)
         float x[70];
         for (size_t i = 0; i < n; i++)
             x[i] = lowest;
-        kernels->softmax(n, x);
+        kernels->softmax(n, 1.0f, NULL, x);
         for (size_t i = 0; i < n; i++)
             assert_true(x[i] == 1.0f / (float)n);
         for (size_t i = 0; i < n; i++)
             x[i] = i == n / 2 ? 3.0f : lowest;
-        kernels->softmax(n, x);
+        kernels->softmax(n, 1.0f, NULL, x);
         for (size_t i = 0; i < n; i++)
             assert_true(x[i] == (i == n / 2 ? 1.0f : 0.0f));
         x[n / 2] = INFINITY;
-        kernels->softmax(n, x);
+        kernels->softmax(n, 1.0f, NULL, x);
         for (size_t i = 0; i < n; i++)
             assert_true(isnan(x[i]) || i != n / 2);
     }
@@ -222,9 +241,10 @@ int main(void)
     kernels = al_kernels_get();
     if (!kernels)
         return SKIPPED;
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(elementwise),     cmocka_unit_test(softmax_rows),      cmocka_unit_test(softmax_masked),
-        cmocka_unit_test(layer_norm_rows), cmocka_unit_test(columns),           cmocka_unit_test(peak_rounds),
-        cmocka_unit_test(softmax_slopes),  cmocka_unit_test(layer_norm_slopes), cmocka_unit_test(transposes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(elementwise),       cmocka_unit_test(softmax_rows),
+                                       cmocka_unit_test(softmax_of_scaled), cmocka_unit_test(softmax_masked),
+                                       cmocka_unit_test(layer_norm_rows),   cmocka_unit_test(columns),
+                                       cmocka_unit_test(peak_rounds),       cmocka_unit_test(softmax_slopes),
+                                       cmocka_unit_test(layer_norm_slopes), cmocka_unit_test(transposes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* attention.c against the formula in double: masks of both shapes, factors of heads, relative positions, kept
  * probabilities. */
+#include "base/tensor.h"
 #include "layers/attention.h"
 #include "layers_test.h"
 
@@ -115,10 +116,67 @@ static void all(void **state)
     free(kept);
 }
 
+static void widen(const uint16_t *from, size_t n, float *to)
+{
+    al_to_f32(ALIGN_BF16, from, n, to);
+}
+
+/*
+ * Numbers in bf16 give what the same numbers in f32 do, but that probabilities are rounded by at most 2^-9 of
+ * themselves before they meet values below 1, and the context is rounded likewise.
+ */
+static void bf16(void **state)
+{
+    (void)state;
+    enum { N_QKV = B * S * 3 * A * D };
+    static const size_t offsets[B + 1] = {0, 4, 4 + S};
+    const size_t stride = A * D + 3;
+    float *qkv = random_floats(N_QKV, 1), *mask = random_floats(B * S * S, 3), *factor = random_floats(A, 4);
+    float *kept = malloc(B * A * S * S * sizeof *kept), *exact = calloc(B * S * A * D, sizeof *exact);
+    float *context = calloc(B * S * stride, sizeof *context);
+    uint16_t *rounded = malloc(N_QKV * sizeof *rounded), *context_bf16 = calloc(B * S * stride, sizeof *context_bf16);
+    al_f32_to_bf16(qkv, N_QKV, rounded);
+    widen(rounded, N_QKV, qkv);
+    for (size_t i = 0; i < B * S * S; i++)
+        mask[i] = mask[i] > 0.3f && i % S ? -FLT_MAX : 0.0f;
+    for (int options = 0; options < 24; options++) {
+        problem p = {{.heads = A, .head_size = D, .positions = AL_POSITIONS_NONE}, {.batch = B, .tokens = S}};
+        p.input.context_stride = stride;
+        p.input.mask_rows = (const size_t[]){0, 1, S}[options % 3];
+        p.input.mask = p.input.mask_rows ? mask : NULL;
+        p.input.offsets = p.input.mask ? NULL : offsets;
+        p.input.head_mask = options / 3 % 2 ? factor : NULL;
+        p.input.first_only = options / 6 % 2;
+        p.input.probabilities = options / 12 && !p.input.first_only && p.input.mask ? kept : NULL;
+        p.input.qkv = qkv;
+        p.input.context = exact;
+        run_step(1, forward, &p);
+        if (!al_attention_reads_bf16(al_kernels_get(), &p.attention))
+            break;
+        p.input.qkv_bf16 = rounded;
+        p.input.context_bf16 = context_bf16;
+        run_step(1 + options % 2, forward, &p);
+        widen(context_bf16, B * S * stride, context);
+        for (size_t i = 0; i < B * S * stride; i++) {
+            const size_t row = i / stride, column = i % stride;
+            const float expected = column < A * D ? exact[row * A * D + column] : 0.0f;
+            assert_close(context[i], expected, 4e-3 + 4e-3 * fabs((double)expected), "context of bf16", i);
+        }
+    }
+    free(qkv);
+    free(mask);
+    free(factor);
+    free(kept);
+    free(exact);
+    free(context);
+    free(rounded);
+    free(context_bf16);
+}
+
 int main(void)
 {
     if (!al_kernels_get())
         return SKIPPED;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all), cmocka_unit_test(bf16)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -164,6 +164,33 @@ static void test_layouts(void **state)
         }
 }
 
+/* Matrices of bf16 that are needed once, as they are and transposed, lie as weights of a product do. */
+static void test_bf16_once(void **state)
+{
+    (void)state;
+    enum { STRIDE = 140 };
+    static const al_product product = {.element = AL_BF16, .group = 2, .k_multiple = 32};
+    static const size_t sizes[][2] = {{1, 1}, {7, 5}, {32, 48}, {64, 49}, {65, 131}, {131, 64}};
+    static uint16_t matrix[STRIDE * STRIDE], packed[192 * 160];
+    const al_kernels kernels = {.nr = NR, .products = {[ALIGN_PRECISION_BF16] = &product}};
+    for (size_t i = 0; i < STRIDE * STRIDE; i++)
+        matrix[i] = (uint16_t)(i * 40503u >> 3);
+    for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
+        const size_t in = sizes[i / 2][0], out = sizes[i / 2][1], depth = up(in, 32);
+        const bool transposed = i % 2;
+        assert_int_equal(al_packed_bf16_size(&kernels, in, out), up(out, NR) * depth);
+        memset(packed, 0x7f, sizeof packed);
+        al_pack_bf16(&kernels, matrix, STRIDE, in, out, transposed, packed);
+        for (size_t c = 0; c < up(out, NR); c++)
+            for (size_t k = 0; k < depth; k++) {
+                const uint16_t number =
+                    transposed ? matrix[k % STRIDE * STRIDE + c % STRIDE] : matrix[c % STRIDE * STRIDE + k % STRIDE];
+                const size_t at = (c / NR * (depth / 2) + k / 2) * NR * 2 + c % NR * 2 + k % 2;
+                assert_int_equal(packed[at], k < in && c < out ? number : 0);
+            }
+    }
+}
+
 /* A row with an infinity or a NaN gets a step that is not finite, and the steps themselves stay numbers. */
 static void test_not_finite(void **state)
 {
@@ -213,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layouts),
+        cmocka_unit_test(test_bf16_once),
         cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_layout_words),
     };
