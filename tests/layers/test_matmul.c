@@ -175,11 +175,11 @@ static void empty(void **state)
     check_layouts(3, 0, 5);
 }
 
-/* Where tiles pay, k is cut into chunks, b into blocks of columns, a into blocks of rows. */
+/* Where tiles pay, k is cut into chunks or parts, b into blocks of columns, a into blocks of rows. */
 static void large(void **state)
 {
     (void)state;
-    const size_t shapes[][3] = {{130, 200, 160}, {600, 196, 131}, {101, 750, 1700}, {9, 20, 7000}, {370, 370, 1600}};
+    const size_t shapes[][3] = {{130, 200, 160}, {1100, 196, 131}, {370, 370, 1540}, {9, 20, 3200}, {20, 9, 3200}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (unsigned bits = 0; bits < 4; bits++) {
             const problem q = {.matmul = {.m = shapes[i][0],
