@@ -9,7 +9,12 @@ set_target_properties(align_shared PROPERTIES EXPORT_NAME align)
 set_target_properties(align_static PROPERTIES EXPORT_NAME static)
 install(TARGETS align_shared align_static EXPORT alignTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(TARGET align_mpi)
+  install(TARGETS align_mpi LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  set_target_properties(align_shared PROPERTIES INSTALL_RPATH "$ORIGIN")
+endif()
 if(ALIGN_CLI)
+  set_target_properties(align_cli PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
   install(TARGETS align_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 

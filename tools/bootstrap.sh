@@ -28,13 +28,15 @@ need libwebp-dev module libwebp
 need libgif-dev header gif_lib.h
 need libcmocka-dev module cmocka
 
-# Only the checks of `make lint`, `make tidy` and .ci/run.
+# Only the checks of `make lint`, `make tidy` and .ci/run; and MPI, without which everything builds, too.
 if [ "${1:-}" = --all ]; then
     need g++ command g++
     need clang command clang
     need clang-format command clang-format
     need clang-tidy command clang-tidy
     need git command git
+    need libopenmpi-dev command mpicc
+    need openmpi-bin command mpirun
 fi
 
 # What `make aarch64` needs: a cross-compiler, an emulator, and the libraries for the other architecture.

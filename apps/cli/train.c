@@ -1,6 +1,7 @@
 /*
  * train.c: `align train`: makes a model out of pairs of pictures and texts. The work is align_train's (align/train.h);
- * here are its options, the line that shows where it is, and the signals that ask it to stop.
+ * here are its options, the line that shows where it is, the signals that ask it to stop, and how processes that mpirun
+ * has started find together.
  */
 #include "cli.h"
 #include <inttypes.h>
@@ -18,6 +19,7 @@ typedef struct arguments {
     int64_t seed, loader_threads;
     double crop, color;
     double share; /* of the pairs that --validation takes; 0: it is a path, or not given */
+    bool first;   /* of the processes that mpirun started, or alone: the one that prints */
 } arguments;
 
 /* ---- options ---- */
@@ -67,6 +69,8 @@ static int parse_table(const cli_command *self, arguments *args, int argc, char 
         {CLI_CHOICE, "dropout", "on|off", &args->dropout, 0, "dropout at the config's rates (default: on)"},
         {CLI_CHOICE, "batch-norm", "batch|frozen", &args->batch_norm, 0,
          "statistics of the batch, or those in the checkpoint (default: batch)"},
+        {CLI_FLAG, "sync-batch-norm", NULL, &t->sync_batch_norm, 0,
+         "started by mpirun: statistics of the batches of all processes together"},
 
         {CLI_CHOICE, "format", "auto|tsv|csv|jsonl|coco|karpathy|webdataset|folder", &args->format, 0,
          "form of the pairs (default: auto)"},
@@ -268,9 +272,9 @@ static void warn_of_left_out(const arguments *args, const char *path, const alig
     const char *where, *reason;
     const size_t skipped = align_dataset_skipped(pairs);
     for (size_t i = 0; i < TOLD && align_dataset_skip_reason(pairs, i, &where, &reason); i++)
-        cli_warn(args->common.quiet, "%s: %s: left out", where, reason);
+        cli_warn(args->common.quiet || !args->first, "%s: %s: left out", where, reason);
     if (skipped > TOLD)
-        cli_warn(args->common.quiet, "%s: %zu pairs left out in all", path, skipped);
+        cli_warn(args->common.quiet || !args->first, "%s: %zu pairs left out in all", path, skipped);
 }
 
 static align_status open_pairs(const arguments *args, align_dataset **out, const char *path, align_error *err)
@@ -306,20 +310,17 @@ static align_status open_model(const arguments *args, subject *s, align_error *e
     return status;
 }
 
-static bool open_subject(const arguments *args, subject *s)
+static align_status open_subject(const arguments *args, subject *s, align_error *err)
 {
-    align_error err = ALIGN_ERROR_INIT;
     s->folder = args->config ? cli_format("%s", args->config) : cli_model_folder(&args->common);
     if (!s->folder)
-        return false;
-    align_status status = align_processor_from_pretrained(&s->processor, s->folder, &err);
+        return ALIGN_ERROR_NOT_FOUND; /* which has been said */
+    align_status status = align_processor_from_pretrained(&s->processor, s->folder, err);
     if (status == ALIGN_OK)
-        status = open_data(args, s, &err);
+        status = open_data(args, s, err);
     if (status == ALIGN_OK)
-        status = open_model(args, s, &err);
-    if (status != ALIGN_OK)
-        cli_fail("%s", err.message);
-    return status == ALIGN_OK;
+        status = open_model(args, s, err);
+    return status;
 }
 
 static json_t *list_recall(const double recall[3])
@@ -351,9 +352,27 @@ static void report(const arguments *args, const align_train_result *r)
                100.0 * r->best.image_to_text[2]);
 }
 
+/* Says it once, however many processes have come to it. */
+static int fail(const arguments *args, const char *message)
+{
+    return args->first && *message ? cli_fail("%s", message) : CLI_FAILED;
+}
+
+static int finish(const arguments *args, const align_train_result *result)
+{
+    if (args->first)
+        report(args, result);
+    if (!result->stopped)
+        return CLI_DONE;
+    if (args->first)
+        cli_fail("stopped after step %" PRId64 " of %" PRId64 ": --resume goes on from there", result->step,
+                 result->steps);
+    return CLI_FAILED;
+}
+
 static int train(const arguments *args, const subject *s)
 {
-    display shown = {!args->common.quiet && isatty(STDERR_FILENO), args->common.quiet, 0.0};
+    display shown = {args->first && !args->common.quiet && isatty(STDERR_FILENO), args->common.quiet, 0.0};
     const align_train_callbacks callbacks = {&shown, on_step, on_warning};
     align_error err = ALIGN_ERROR_INIT;
     align_train_result result;
@@ -362,25 +381,40 @@ static int train(const arguments *args, const subject *s)
         align_train(s->model, s->processor, s->pairs, s->validation, &args->train, &callbacks, &result, &err);
     if (shown.shown)
         fputs("\n", stderr);
-    if (status != ALIGN_OK)
+    return status == ALIGN_OK ? finish(args, &result) : fail(args, err.message);
+}
+
+/* Whether this is one of several processes that were started together. */
+static bool has_company(void)
+{
+    static const char *const signs[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"};
+    for (size_t i = 0; i < CLI_COUNT(signs); i++)
+        if (getenv(signs[i]))
+            return true;
+    return false;
+}
+
+static int train_together(arguments *args)
+{
+    align_error err = ALIGN_ERROR_INIT;
+    subject s = {0};
+    align_ranks *ranks = NULL;
+    if (has_company() && align_ranks_join(&ranks, &err) != ALIGN_OK)
         return cli_fail("%s", err.message);
-    report(args, &result);
-    if (result.stopped)
-        return cli_fail("stopped after step %" PRId64 " of %" PRId64 ": --resume goes on from there", result.step,
-                        result.steps);
-    return CLI_DONE;
+    args->train.ranks = ranks;
+    args->first = align_ranks_rank(ranks) == 0;
+    const align_status status = align_ranks_agree(ranks, open_subject(args, &s, &err), &err);
+    const int code = status == ALIGN_OK ? train(args, &s) : fail(args, err.message);
+    subject_done(&s);
+    align_ranks_leave(ranks);
+    return code;
 }
 
 static int run(const cli_command *self, int argc, char **argv)
 {
     arguments args = {.train = ALIGN_TRAIN_OPTIONS_INIT, .data = ALIGN_DATASET_OPTIONS_INIT, .loader_threads = 1};
-    subject s = {0};
-    int code = parse(self, &args, argc, argv);
-    if (code != CLI_PROCEED)
-        return code;
-    code = open_subject(&args, &s) ? train(&args, &s) : CLI_FAILED;
-    subject_done(&s);
-    return code;
+    const int code = parse(self, &args, argc, argv);
+    return code == CLI_PROCEED ? train_together(&args) : code;
 }
 
 const cli_command cli_train = {
@@ -391,10 +425,12 @@ const cli_command cli_train = {
         "Trains the model on pairs of pictures and texts by the contrastive recipe of the ALIGN paper, and writes a "
         "model folder, with checkpoints to go on from and the model that validated best. Ctrl-C or SIGTERM writes a "
         "checkpoint and stops; --resume goes on from the last one to the same result as if nothing had happened.",
-    .examples = "  align train --model model --data pairs.tsv --validation 0.05 --output tuned --epochs 3 --lr 1e-4\n"
-                "  align train --config model --data 'shards/{000..012}.tar' --output fresh --steps 100000 \\\n"
-                "        --batch 4096 --slice 256 --optimizer lamb --warmup 10000 --crop 0.6 --flip 0.5 \\\n"
-                "        --log fresh.jsonl --plot fresh.svg\n"
-                "  align train --model model --data pairs.tsv --output tuned --resume\n",
+    .examples =
+        "  align train --model model --data pairs.tsv --validation 0.05 --output tuned --epochs 3 --lr 1e-4\n"
+        "  align train --config model --data 'shards/{000..012}.tar' --output fresh --steps 100000 \\\n"
+        "        --batch 4096 --slice 256 --optimizer lamb --warmup 10000 --crop 0.6 --flip 0.5 \\\n"
+        "        --log fresh.jsonl --plot fresh.svg\n"
+        "  align train --model model --data pairs.tsv --output tuned --resume\n"
+        "  mpirun -n 4 align train --model model --data pairs.tsv --output tuned --batch 256 --sync-batch-norm\n",
     .run = run,
 };

@@ -24,6 +24,35 @@
 extern "C" {
 #endif
 
+/* ---- with whom ---- */
+
+/*
+ * The processes of an MPI job, started by mpirun or srun, that train one model. Each takes a part of every batch, and
+ * the loss compares the pictures of all with the texts of all: that of one process with the whole batch. NULL is a
+ * process alone, for every function here.
+ */
+typedef struct align_ranks align_ranks;
+
+/*
+ * Waits for all processes of the job. Once a process; nothing else may be done with ranks meanwhile, and all of it on
+ * one thread. Starts MPI if the caller has not. UNSUPPORTED where the library was built without MPI.
+ *
+ * From then on MPI watches over the processes: where one dies, or its network fails, it ends all of them.
+ */
+ALIGN_API align_status align_ranks_join(align_ranks **out, align_error *err);
+
+/* All processes leave together; MPI ends if it was started here. */
+ALIGN_API void align_ranks_leave(align_ranks *ranks);
+
+ALIGN_API int align_ranks_rank(const align_ranks *ranks); /* 0 .. count - 1 */
+ALIGN_API int align_ranks_count(const align_ranks *ranks);
+
+/*
+ * Makes one's failure everybody's, so that nobody waits for those who gave up: all processes call it with what they
+ * have come to, and all get the status and the message of the first that failed, or ALIGN_OK. err as it was filled.
+ */
+ALIGN_API align_status align_ranks_agree(const align_ranks *ranks, align_status status, align_error *err);
+
 /* ---- how to learn ---- */
 
 typedef enum align_optimizer {
@@ -83,6 +112,8 @@ typedef struct align_train_options {
     bool no_dropout;           /* dropout, attention dropout and drop connect off, whatever the config's rates */
     bool freeze_batch_norm;    /* batch norm by the running statistics, which stay as they are; as it is anyway where
                                 * the whole vision tower is frozen */
+    align_ranks *ranks;        /* the processes that share every batch; NULL: this one alone */
+    bool sync_batch_norm;      /* with ranks: batch norm by the statistics of all ranks' pictures, not of one's own */
     int threads;               /* 0: one a core. The result does not depend on it */
     int loader_threads;        /* that read and prepare pictures ahead; 0: it is done between steps. Nor on this */
     int64_t memory; /* bytes that training may use beside the model and pictures read ahead: what is left after weights,
@@ -104,7 +135,7 @@ typedef struct align_train_options {
     0, false, false, false, 0, ALIGN_AUGMENTATION_INIT, \
     ALIGN_OPTIMIZER_ADAMW, 1e-3, 0.0, 0.0, ALIGN_SCHEDULE_LINEAR, 0, 0.9, 0.999, 1e-8, 1e-5, 0.0, 0.0, 0.0, 1e-3, 100.0, \
     NULL, \
-    ALIGN_PRECISION_F32, false, false, 0, 1, 0, \
+    ALIGN_PRECISION_F32, false, false, NULL, false, 0, 1, 0, \
     NULL, NULL, NULL, false, 0, 0, 2, false }
 /* clang-format on */
 
@@ -159,6 +190,11 @@ typedef struct align_train_result {
  * (naming the key), or an output that holds checkpoints where none is to be resumed; DIVERGED for a loss or gradient
  * that is not finite (naming the step), which leaves the last checkpoint; IO where the disk is full: what was there
  * before stays whole.
+ *
+ * With ranks all of them call it with the same arguments and get the same status; where the options differ: MISMATCH.
+ * The first one alone reads and writes output, log, plot and events, and validates; each needs the pairs. Weights begin
+ * as the first one's. A batch has at least one pair a rank; with sync_batch_norm all ranks have as many slices. The
+ * number of ranks may change when a run resumes.
  */
 ALIGN_API align_status align_train(const align_model *model, const align_processor *processor,
                                    const align_dataset *pairs, const align_dataset *validation,

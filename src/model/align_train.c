@@ -101,7 +101,7 @@ static void slice_inputs(slice *s, const step *of)
     }
 }
 
-/* The slice that begins at a pair. again: its forward pass is a repeated one. */
+/* The slice that begins at a pair. again: its forward pass is a repeated one. Dropout counts pairs over all ranks. */
 static void slice_at(slice *s, const step *of, size_t first, bool again)
 {
     const al_step_options *options = of->options;
@@ -114,10 +114,11 @@ static void slice_at(slice *s, const step *of, size_t first, bool again)
                            .gradients = &of->trainable->gradients,
                            .precision = options->precision,
                            .dropout = options->dropout,
-                           .key = al_random_key(options->key, first),
+                           .key = al_random_key(options->key, (options->ranks ? options->first : 0) + first),
                            .batch_statistics = options->batch_statistics,
                            .update_statistics = options->batch_statistics && !again,
                            .keep = of->keep,
+                           .watch = s->n == left ? options->watch : NULL,
                            .sync = options->sync_statistics ? options->ranks : NULL};
 }
 
@@ -312,14 +313,14 @@ static void step_in_slices(const al_run *run, step *s)
     embed_and_contrast(run, s);
     for (size_t first = 0; first < s->pairs; first += part.n) {
         slice_at(&part, s, first, true);
-        if (s->vision_learns) {
-            vision_forward(run, s, &part);
-            vision_backward(run, s, &part);
-            al_arena_release(run->arena, mark);
-        }
         if (s->text_learns) {
             text_forward(run, s, &part);
             text_backward(run, s, &part);
+            al_arena_release(run->arena, mark);
+        }
+        if (s->vision_learns) {
+            vision_forward(run, s, &part);
+            vision_backward(run, s, &part);
             al_arena_release(run->arena, mark);
         }
     }
@@ -456,15 +457,24 @@ void al_trainer_free(al_trainer *t)
     al_free(t);
 }
 
+/* All that may fail, before anybody waits for others. */
+static align_status prepare(al_trainer *t, step *s, const align_inputs *inputs, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    TRY(check_step(s, inputs, err));
+    s->text_learns = al_trainable_learns(t->trainable, ALIGN_TOWER_TEXT);
+    s->vision_learns = al_trainable_learns(t->trainable, ALIGN_TOWER_VISION);
+    TRY(reserve(t, s, err));
+done:
+    return status;
+}
+
 align_status al_trainer_step(al_trainer *t, const align_inputs *inputs, const al_step_options *options, double *loss,
                              align_error *err)
 {
     align_status status = ALIGN_OK;
     step s = {.trainer = t, .trainable = t->trainable, .options = options};
-    TRY(check_step(&s, inputs, err));
-    s.text_learns = al_trainable_learns(t->trainable, ALIGN_TOWER_TEXT);
-    s.vision_learns = al_trainable_learns(t->trainable, ALIGN_TOWER_VISION);
-    TRY(reserve(t, &s, err));
+    TRY(al_agree(options->ranks, prepare(t, &s, inputs, err), err));
     const al_run run = {al_kernels_get(), t->threads, &t->workspace, false, NULL};
     run_step(&run, &s);
     *loss = s.loss;

@@ -25,7 +25,7 @@ typedef struct al_step_options {
     size_t slice;              /* pairs whose activations exist at a time; 0: all pairs */
     align_precision precision; /* of matrix products: F32 or BF16 */
     bool dropout;              /* with the config's rates */
-    uint64_t key;              /* of this step's dropout; another on each rank */
+    uint64_t key;              /* of this step's dropout, on all ranks */
     bool batch_statistics; /* batch norm by each slice's statistics, which move the running ones; or else by those */
     float scale;           /* of the gradients: 1 / k where k batches are averaged */
     size_t memory;         /* bytes of workspace at most: what is left after the least keeps activations, the others
@@ -37,12 +37,13 @@ typedef struct al_step_options {
     /* This rank's rows of bits: texts and pictures that are right for each other without being a pair (contrast.h). */
     const uint64_t *text_matches, *image_matches;
 
+    const al_gradient_watch *watch; /* NULL, or told while the gradients of this step, the last one, become whole */
     bool sync_statistics; /* with ranks: batch norm by the statistics of all ranks' slices, which must be as many */
     al_step_outputs outputs;
 } al_step_options;
 
 /* clang-format off */
-#define AL_STEP_OPTIONS_INIT { 0, ALIGN_PRECISION_F32, false, 0, true, 1.0f, 0, NULL, 0, 0, NULL, NULL, false, { NULL, NULL, NULL, NULL, NULL } }
+#define AL_STEP_OPTIONS_INIT { 0, ALIGN_PRECISION_F32, false, 0, true, 1.0f, 0, NULL, 0, 0, NULL, NULL, NULL, false, { NULL, NULL, NULL, NULL, NULL } }
 /* clang-format on */
 
 /*
@@ -56,6 +57,7 @@ void al_trainer_free(al_trainer *trainer); /* NULL is fine */
  * Adds the loss's gradient to the trainable's, and moves the running statistics. Inputs as align_model_forward takes
  * them, one text a picture. Nothing is changed where it fails: INVALID_ARGUMENT for inputs that do not fit (naming
  * them), for statistics over one value a channel; OUT_OF_MEMORY where `memory` is not enough, naming what is needed.
+ * Where one rank fails, all do.
  */
 align_status al_trainer_step(al_trainer *trainer, const align_inputs *inputs, const al_step_options *options,
                              double *loss, align_error *err);

@@ -241,7 +241,7 @@ static const float *everyone(const al_run *run, const al_contrast *c, const floa
         return mine;
     float *all = al_arena_floats(run->arena, c->total * c->width);
     if (!run->dry)
-        c->ranks->gather(c->ranks->user, mine, c->pairs * c->width, all);
+        c->ranks->gather(c->ranks->user, mine, c->pairs * c->width * sizeof *mine, all);
     return all;
 }
 

@@ -428,9 +428,11 @@ void al_text_train_backward(const al_run *run, al_text_trainer *t, const al_trai
     for (size_t i = t->n_layers; i > lowest; i--) {
         const text_layer l = layer_of(run, t, how, pass, i - 1);
         layer_backward(&l, i == t->n_layers ? gradient : dx, i - 1 > lowest || embeddings ? dx : NULL);
+        al_training_tell(run, how, &g->layers[i - 1].attention.query.weight);
     }
     if (embeddings)
         embed_backward(run, t, how, pass, dx);
+    al_training_tell(run, how, &g->word_embeddings);
     al_arena_release(run->arena, mark);
 }
 

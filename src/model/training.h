@@ -7,7 +7,15 @@
  * and gradients accumulate over slices and batches by running passes one after the other.
  */
 #include "layers/collective.h"
+#include "layers/run.h"
 #include "model/params.h"
+
+/* Who is told on the way back how far gradients are: those of this slot, and of all slots of its tower that come after
+ * it in a state_dict, will not change any more. */
+typedef struct al_gradient_watch {
+    void *user;
+    void (*whole)(void *user, const align_tensor *from);
+} al_gradient_watch;
 
 typedef struct al_training {
     const align_config *config;
@@ -24,6 +32,14 @@ typedef struct al_training {
     bool update_statistics; /* move the running statistics; off where a forward pass is repeated */
     size_t keep;            /* bytes of activations a tower may keep for its backward pass; those of layers beyond it
                              * are computed again */
-    const al_collective *sync; /* batch statistics are those of all ranks' pictures; NULL: of one's own */
+    const al_gradient_watch *watch; /* NULL: nobody, because others will add to the gradients */
+    const al_collective *sync;      /* batch statistics are those of all ranks' pictures; NULL: of one's own */
 } al_training;
+
+/* Tells the watch, if there is one. */
+static inline void al_training_tell(const al_run *run, const al_training *how, const align_tensor *from)
+{
+    if (how->watch && !run->dry)
+        how->watch->whole(how->watch->user, from);
+}
 #endif

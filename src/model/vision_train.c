@@ -455,10 +455,13 @@ void al_vision_train_backward(const al_run *run, al_vision_trainer *t, const al_
     al_pool_backward(run, pass->batch, s.rows * s.columns, s.channels, t->pool_max, t->features, t->pooled,
                      pooled_gradient, t->features);
     for (size_t i = t->n_blocks; i-- > lowest;) {
+        const al_vision_block_params *block = &gradients->blocks[i];
         mbconv_backward(run, t, how, i, i > lowest || stem_learns(gradients));
+        al_training_tell(run, how, block->expand ? &block->expand_conv : &block->depthwise);
         if (gives_back)
             al_arena_release(run->arena, t->blocks[i].begin);
     }
     if (stem_learns(gradients))
         stem_backward(run, t, how, pass, t->n_blocks ? t->blocks[0].x : t->features);
+    al_training_tell(run, how, &gradients->convolution);
 }

@@ -5,6 +5,9 @@
  * The order at the end of a step is what makes a run survive being killed anywhere: the log first, then the best model,
  * then the checkpoint. Whoever resumes finds in the log every step up to the checkpoint (and cuts off what is beyond),
  * and validates again where the best model was newer.
+ *
+ * Ranks go through all of it together. The first one alone writes, and validates, while the others wait: what it has
+ * come to is agreed on, as is whatever else only some may find out, so that all go on or all end.
  */
 #include "base/file.h"
 #include "base/folder.h"
@@ -13,6 +16,7 @@
 #include "base/status.h"
 #include "model/align_train.h"
 #include "model/argument.h"
+#include "train/buckets.h"
 #include "train/checkpoint.h"
 #include "train/events.h"
 #include "train/freeze.h"
@@ -20,8 +24,10 @@
 #include "train/log.h"
 #include "train/matches.h"
 #include "train/plot.h"
+#include "train/ranks.h"
 #include "train/recipe.h"
 #include "train/schedule.h"
+#include "train/together.h"
 #include "train/validate.h"
 
 #include <math.h>
@@ -36,11 +42,15 @@ enum { DROPOUT_KEY = 1 };
 typedef struct loop {
     align_train_options options; /* with every default resolved */
     align_train_callbacks callbacks;
+    const al_collective *ranks; /* NULL: alone */
+    bool first;                 /* of the ranks, or alone: the one that reads and writes output */
+    al_buckets buckets;         /* with ranks: gradients on their way to each other */
     al_threads *threads;
     al_trainer *trainer;
     al_loader *loader;
     al_matches matches;      /* empty: not asked for */
-    al_validator *validator; /* NULL: there are no pairs to validate with */
+    bool validates;          /* there are pairs for it */
+    al_validator *validator; /* where it is done */
     al_log *log;
     al_events *events;
     al_progress progress;
@@ -112,6 +122,8 @@ static align_status open_data(loop *l, const align_processor *processor, const a
     align_status status = ALIGN_OK;
     const align_train_options *o = &l->options;
     al_loader_options loading = AL_LOADER_OPTIONS_INIT;
+    loading.rank = align_ranks_rank(o->ranks);
+    loading.ranks = align_ranks_count(o->ranks);
     loading.batch = (size_t)o->batch;
     loading.seed = o->seed;
     loading.all_texts = o->all_texts;
@@ -123,7 +135,7 @@ static align_status open_data(loop *l, const align_processor *processor, const a
     TRY(al_loader_new(&l->loader, pairs, processor, &loading, err));
     if (o->known_matches)
         TRY(al_matches_init(&l->matches, pairs, loading.batch, err));
-    if (validation) {
+    if (validation && l->first) {
         const al_validator_options validating = {o->max_length, o->threads, o->loader_threads};
         TRY(al_validator_new(&l->validator, validation, processor, &validating, err));
     }
@@ -181,6 +193,8 @@ static align_status make_learner(loop *l, const align_model *model, align_error 
     TRY(al_optimizer_new(&p->optimizer, p->trainable, &l->options, l->threads, err));
     TRY(resolve_memory(l, err));
     TRY(al_trainer_new(&l->trainer, p->trainable, l->threads, err));
+    if (l->ranks)
+        TRY(al_buckets_init(&l->buckets, p->trainable, l->ranks, AL_SUM_MOST, err));
 done:
     return status;
 }
@@ -212,7 +226,6 @@ static align_status resume(loop *l, align_error *err)
              p->output, last);
     if (last > 0)
         TRY(al_checkpoint_load(p, last, err));
-    al_loader_seek(l->loader, (uint64_t)(p->step * l->options.accumulate));
 done:
     return status;
 }
@@ -229,8 +242,8 @@ done:
     return status;
 }
 
-static align_status begin(loop *l, const align_model *model, const align_processor *processor,
-                          const align_dataset *pairs, const align_dataset *validation, align_error *err)
+static align_status prepare(loop *l, const align_model *model, const align_processor *processor,
+                            const align_dataset *pairs, const align_dataset *validation, align_error *err)
 {
     align_status status = ALIGN_OK;
     l->options.max_length = tokens_of(&l->options, model);
@@ -245,8 +258,22 @@ static align_status begin(loop *l, const align_model *model, const align_process
         status = al_error_no_memory(err, (size_t)l->options.steps * sizeof(float));
         goto done;
     }
-    TRY(resume(l, err));
-    TRY(open_logs(l, err));
+    if (l->first) {
+        TRY(resume(l, err));
+        TRY(open_logs(l, err));
+    }
+done:
+    return status;
+}
+
+static align_status begin(loop *l, const align_model *model, const align_processor *processor,
+                          const align_dataset *pairs, const align_dataset *validation, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    TRY(al_together_check(l->ranks, &l->options, align_model_config(model), err));
+    TRY(al_agree(l->ranks, prepare(l, model, processor, pairs, validation, err), err));
+    TRY(al_together_begin(l->ranks, &l->progress, err));
+    al_loader_seek(l->loader, (uint64_t)(l->progress.step * l->options.accumulate));
     clock_gettime(CLOCK_MONOTONIC, &l->then);
 done:
     return status;
@@ -259,6 +286,7 @@ static void end(loop *l)
     al_validator_free(l->validator);
     al_matches_done(&l->matches);
     al_loader_free(l->loader);
+    al_buckets_done(&l->buckets);
     al_trainer_free(l->trainer);
     al_optimizer_free(l->progress.optimizer);
     al_trainable_free(l->progress.trainable);
@@ -270,8 +298,21 @@ static void end(loop *l)
 
 /* ---- a step ---- */
 
-/* Adds a batch's share to the gradients, and its loss to *loss. */
-static align_status add_batch(loop *l, uint64_t number, double *loss, align_error *err)
+static align_status read_batch(loop *l, al_loader_batch *batch, al_step_options *step, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    TRY(al_agree(l->ranks, al_loader_next(l->loader, batch, err), err));
+    step->ranks = l->ranks;
+    step->first = batch->first;
+    step->total = batch->total;
+    if (l->options.known_matches)
+        TRY(al_together_match(l->ranks, &l->matches, batch, step, err));
+done:
+    return status;
+}
+
+/* Adds a batch's share to the gradients, and its loss to *loss. last: these gradients are then complete. */
+static align_status add_batch(loop *l, uint64_t number, bool last, double *loss, align_error *err)
 {
     align_status status = ALIGN_OK;
     const align_train_options *o = &l->options;
@@ -284,22 +325,19 @@ static align_status add_batch(loop *l, uint64_t number, double *loss, align_erro
     step.dropout = !o->no_dropout;
     step.key = al_random_key(al_random_key(o->seed, DROPOUT_KEY), number);
     step.batch_statistics = !o->freeze_batch_norm;
+    step.sync_statistics = l->ranks && o->sync_batch_norm;
+    step.watch = l->ranks && last ? &l->buckets.watch : NULL;
     step.scale = 1.0f / (float)o->accumulate;
     step.memory = l->workspace;
-    TRY(al_loader_next(l->loader, &batch, err));
+    TRY(read_batch(l, &batch, &step, err));
     const int64_t rows = (int64_t)batch.count, pictures[] = {rows, 3, batch.height, batch.width};
     const int64_t texts[] = {rows, batch.length};
-    if (o->known_matches) {
-        al_matches_find(&l->matches, batch.count, batch.pairs, batch.texts);
-        step.text_matches = l->matches.texts;
-        step.image_matches = l->matches.images;
-    }
     inputs.pixel_values = align_tensor_view(ALIGN_F32, 4, pictures, batch.pixel_values);
     inputs.input_ids = align_tensor_view(ALIGN_I64, 2, texts, batch.input_ids);
     inputs.attention_mask = align_tensor_view(ALIGN_I64, 2, texts, batch.attention_mask);
     TRY(al_trainer_step(l->trainer, &inputs, &step, &batch_loss, err));
     *loss += batch_loss / (double)o->accumulate;
-    l->now.pairs += rows;
+    l->now.pairs += (int64_t)batch.total;
 done:
     return status;
 }
@@ -321,7 +359,9 @@ static align_status learn(loop *l, align_error *err)
     l->now = (align_train_progress){.step = p->step + 1, .steps = o->steps, .rate = o->lr * factor};
     al_trainable_clear_gradient(p->trainable);
     for (int64_t i = 0; i < o->accumulate; i++)
-        TRY(add_batch(l, (uint64_t)(p->step * o->accumulate + i), &l->now.loss, err));
+        TRY(add_batch(l, (uint64_t)(p->step * o->accumulate + i), i + 1 == o->accumulate, &l->now.loss, err));
+    if (l->ranks)
+        al_buckets_finish(&l->buckets);
     l->now.gradient = al_optimizer_gradient_norm(p->optimizer);
     if (!isfinite(l->now.loss) || !isfinite(l->now.gradient))
         FAIL(err, ALIGN_ERROR_DIVERGED,
@@ -352,7 +392,7 @@ static void tell_skipped(loop *l)
     for (; l->told < skipped; l->told++)
         if (al_loader_skip_reason(l->loader, l->told, &where, &reason))
             warn(l, where, reason);
-    l->now.skipped = (int64_t)skipped;
+    l->now.skipped = al_together_count(l->ranks, (int64_t)skipped);
 }
 
 static double seconds_since(struct timespec *then)
@@ -367,7 +407,7 @@ static bool is_due(const loop *l, int64_t every)
     return l->progress.step % every == 0 || l->progress.step == l->options.steps;
 }
 
-static align_status validate(loop *l, align_error *err)
+static align_status measure_recall(loop *l, align_error *err)
 {
     align_status status = ALIGN_OK;
     al_progress *p = &l->progress;
@@ -375,40 +415,40 @@ static align_status validate(loop *l, align_error *err)
     al_optimizer_swap_average(p->optimizer);
     TRY(al_trainable_to_model(&model, p->trainable, p->trainable->values, ALIGN_PRECISION_F32, err));
     TRY(al_validator_run(l->validator, model, &l->recall, err));
-    l->now.validation = &l->recall;
 done:
     align_model_free(model);
     al_optimizer_swap_average(p->optimizer);
     return status;
 }
 
-static align_status keep_best(loop *l, align_error *err)
-{
-    al_progress *p = &l->progress;
-    if (!l->now.validation || (p->best_step > 0 && align_recall_mean(&l->recall) <= align_recall_mean(&p->best)))
-        return ALIGN_OK;
-    p->best = l->recall;
-    p->best_step = p->step;
-    return al_checkpoint_save_best(p, err);
-}
-
-/* Tells everybody of the step; *go_on is what the caller wants. */
-static align_status report(loop *l, bool *go_on, align_error *err)
+/* Fills now.validation, and notes whether it is the best. */
+static align_status validate(loop *l, align_error *err)
 {
     align_status status = ALIGN_OK;
+    al_progress *p = &l->progress;
+    TRY(al_agree(l->ranks, l->first ? measure_recall(l, err) : ALIGN_OK, err));
+    if (l->ranks)
+        l->ranks->tell(l->ranks->user, 0, &l->recall, sizeof l->recall);
+    l->now.validation = &l->recall;
+    if (p->best_step == 0 || align_recall_mean(&l->recall) > align_recall_mean(&p->best)) {
+        p->best = l->recall;
+        p->best_step = p->step;
+    }
+done:
+    return status;
+}
+
+/* Tells the caller of the step; false: he wants no more of them, on any rank. */
+static bool report(loop *l)
+{
     const al_progress *p = &l->progress;
     align_train_progress *now = &l->now;
     now->epoch = (double)(p->step * l->options.accumulate) / (double)l->per_epoch;
     now->temperature = (double)*(const float *)p->trainable->weights.temperature.data;
     tell_skipped(l);
     now->seconds = seconds_since(&l->then);
-    if (l->log)
-        TRY(al_log_step(l->log, now, err));
-    if (l->events)
-        TRY(al_events_step(l->events, now, err));
-    *go_on = !l->callbacks.step || l->callbacks.step(l->callbacks.user, now);
-done:
-    return status;
+    const bool go_on = !l->callbacks.step || l->callbacks.step(l->callbacks.user, now);
+    return l->ranks ? l->ranks->least(l->ranks->user, go_on) > 0 : go_on;
 }
 
 static align_status save(const loop *l, align_error *err)
@@ -422,6 +462,25 @@ done:
     return status;
 }
 
+/* What a step leaves on disk. */
+static align_status record(loop *l, bool go_on, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    const al_progress *p = &l->progress;
+    if (!l->first)
+        return ALIGN_OK;
+    if (l->log)
+        TRY(al_log_step(l->log, &l->now, err));
+    if (l->events)
+        TRY(al_events_step(l->events, &l->now, err));
+    if (p->best_step == p->step)
+        TRY(al_checkpoint_save_best(p, err));
+    if (is_due(l, l->options.save_every) || !go_on)
+        TRY(save(l, err));
+done:
+    return status;
+}
+
 static align_status run(loop *l, bool *stopped, align_error *err)
 {
     align_status status = ALIGN_OK;
@@ -429,16 +488,14 @@ static align_status run(loop *l, bool *stopped, align_error *err)
     bool go_on = true;
     while (l->progress.step < o->steps && go_on) {
         TRY(learn(l, err));
-        if (l->validator && is_due(l, o->validate_every))
+        if (l->validates && is_due(l, o->validate_every))
             TRY(validate(l, err));
-        TRY(report(l, &go_on, err));
-        TRY(keep_best(l, err));
-        if (is_due(l, o->save_every) || !go_on)
-            TRY(save(l, err));
+        go_on = report(l);
+        TRY(al_agree(l->ranks, record(l, go_on, err), err));
     }
     *stopped = l->progress.step < o->steps;
     if (!*stopped)
-        TRY(al_checkpoint_save_result(&l->progress, err));
+        TRY(al_agree(l->ranks, l->first ? al_checkpoint_save_result(&l->progress, err) : ALIGN_OK, err));
 done:
     return status;
 }
@@ -456,6 +513,9 @@ align_status align_train(const align_model *model, const align_processor *proces
     l.options = *options;
     if (callbacks)
         l.callbacks = *callbacks;
+    l.ranks = al_ranks_collective(options->ranks);
+    l.first = align_ranks_rank(options->ranks) == 0;
+    l.validates = validation != NULL;
     TRY(begin(&l, model, processor, pairs, validation, err));
     TRY(run(&l, &stopped, err));
     if (result)

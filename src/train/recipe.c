@@ -73,6 +73,7 @@ static const rule rules[] = {
     {"precision",         WORD,    AT(precision),         true,  0, 1, false, precisions},
     {"no_dropout",        FLAG,    AT(no_dropout),        true,  0, 1, false, NULL},
     {"freeze_batch_norm", FLAG,    AT(freeze_batch_norm), true,  0, 1, false, NULL},
+    {"sync_batch_norm",   FLAG,    AT(sync_batch_norm),   true,  0, 1, false, NULL},
     {"threads",           THREADS, AT(threads),           false, 0, 1024, false, NULL},
     {"loader_threads",    THREADS, AT(loader_threads),    false, 0, 1024, false, NULL},
     {"memory",            WHOLE,   AT(memory),            false, 0, DBL_MAX, false, NULL},

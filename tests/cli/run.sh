@@ -6,6 +6,8 @@
 #   CASE.stderr  every line must occur somewhere in stderr. Absent: stderr is empty
 #   CASE.exit    the exit code. Absent: 0
 #
+# A case that cannot be run here says why on stdout and exits with 77.
+#
 # The environment gives ALIGN (the program), COMPARE (compare_tensors), DATA (tests/golden), MODELS and SOURCE (the tree).
 set -u
 case_file=$1
@@ -20,6 +22,7 @@ unset ALIGN_MODEL
 
 (cd "$TMP" && sh "$case_file") >"$work/stdout" 2>"$work/stderr" </dev/null
 code=$?
+[ "$code" -ne 77 ] || { cat "$work/stdout" && exit 77; }
 
 failed=0
 complain() {

@@ -49,13 +49,34 @@ static inline void world_sum(void *user, double *x, size_t n)
     free(sum);
 }
 
-static inline void world_gather(void *user, const float *mine, size_t n, float *all)
+static inline void world_gather(void *user, const void *mine, size_t bytes, void *all)
 {
-    const member *m = meet(user, mine, n);
+    const member *m = meet(user, mine, bytes);
+    char *to = all;
     for (int r = 0; r < m->world->size; r++) {
-        memcpy(all, m->world->given[r], m->world->counts[r] * sizeof *all);
-        all += m->world->counts[r];
+        memcpy(to, m->world->given[r], m->world->counts[r]);
+        to += m->world->counts[r];
     }
+    pthread_barrier_wait(&m->world->barrier);
+}
+
+static inline int world_least(void *user, int x)
+{
+    const member *m = meet(user, &x, 1);
+    int least = x;
+    for (int r = 0; r < m->world->size; r++) {
+        const int other = *(const int *)m->world->given[r];
+        least = other < least ? other : least;
+    }
+    pthread_barrier_wait(&m->world->barrier);
+    return least;
+}
+
+static inline void world_tell(void *user, int from, void *bytes, size_t n)
+{
+    const member *m = meet(user, bytes, n);
+    if (m->collective.rank != from)
+        memcpy(bytes, m->world->given[from], n);
     pthread_barrier_wait(&m->world->barrier);
 }
 
@@ -75,7 +96,14 @@ static inline void run_ranks(int size, void (*work)(const al_collective *ranks, 
     assert_true(size <= MOST_RANKS);
     assert_int_equal(pthread_barrier_init(&w.barrier, NULL, (unsigned)size), 0);
     for (int r = 0; r < size; r++) {
-        members[r] = (member){&w, {r, size, &members[r], world_sum, world_gather}, work, users[r]};
+        members[r] = (member){.world = &w, .work = work, .user = users[r]};
+        members[r].collective = (al_collective){.rank = r,
+                                                .size = size,
+                                                .user = &members[r],
+                                                .sum = world_sum,
+                                                .gather = world_gather,
+                                                .least = world_least,
+                                                .tell = world_tell};
         assert_int_equal(pthread_create(&threads[r], NULL, member_main, &members[r]), 0);
     }
     for (int r = 0; r < size; r++)

@@ -100,11 +100,45 @@ static void test_synchronised_ranks(void **state)
     tear_down(&s);
 }
 
+static void failing_step_of_rank(const al_collective *ranks, void *user)
+{
+    rank_job *job = user;
+    const align_inputs in = inputs_of(job->pairs, 0, 1);
+    align_error err = ALIGN_ERROR_INIT;
+    double loss;
+    job->options.ranks = ranks;
+    job->options.first = (size_t)ranks->rank;
+    job->options.total = 3;
+    if (ranks->rank > 0)
+        job->options.memory = 1000;
+    assert_int_equal(al_trainer_step(job->setup.trainer, &in, &job->options, &loss, &err), ALIGN_ERROR_OUT_OF_MEMORY);
+    assert_int_equal(err.status, ALIGN_ERROR_OUT_OF_MEMORY);
+    assert_non_null(strstr(err.message, "1000"));
+}
+
+/* A rank that cannot take a step keeps no other waiting: all fail, with its words. */
+static void test_one_cannot(void **state)
+{
+    (void)state;
+    pairs p;
+    make_pairs(&p);
+    rank_job jobs[3];
+    void *users[3];
+    for (int r = 0; r < 3; r++) {
+        jobs[r] = (rank_job){set_up("tiny", 1), &p, 3, AL_STEP_OPTIONS_INIT, 0.0};
+        users[r] = &jobs[r];
+    }
+    run_ranks(3, failing_step_of_rank, users);
+    for (int r = 0; r < 3; r++)
+        tear_down(&jobs[r].setup);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ranks_are_slices),
         cmocka_unit_test(test_synchronised_ranks),
+        cmocka_unit_test(test_one_cannot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

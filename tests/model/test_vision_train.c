@@ -320,7 +320,8 @@ static void ranks(void **state)
         rank_of_two both[2];
         align_tensor pixels[2];
         for (int r = 0; r < 2; r++) {
-            both[r] = (rank_of_two){{r, 2, &both[r], sum_of_two, NULL}, &m, fixture_open(names[i], true)};
+            both[r] = (rank_of_two){
+                {.rank = r, .size = 2, .user = &both[r], .sum = sum_of_two}, &m, fixture_open(names[i], true)};
             fixture *f = &both[r].f;
             const size_t all = f->pass.batch, channels = f->pooled / all;
             pixels[r] = *f->pass.pixel_values;
