@@ -1,11 +1,12 @@
 #ifndef TEST_SCRATCH_H
 #define TEST_SCRATCH_H
 /*
- * scratch.h: what the tests of this room share: a folder for the files they write, and comparing tensors and files.
- * Include it behind cmocka.h. Each test is one program, so everything here is static.
+ * scratch.h: what the tests of this room share: files in the scratch folder, and comparing tensors and files. Include
+ * it behind cmocka.h. Each test is one program, so everything here is static.
  */
 #include "base/file.h"
 #include "base/memory.h"
+#include "support/scratch.h"
 
 #include <align/tensor.h>
 #include <dirent.h>
@@ -15,24 +16,6 @@
 #include <unistd.h>
 
 #define GOLDEN(name) TEST_DATA "/checkpoint/" name
-
-static char scratch[] = "/tmp/align-test-checkpoint-XXXXXX";
-
-static inline int scratch_open(void **state)
-{
-    (void)state;
-    return mkdtemp(scratch) ? 0 : -1;
-}
-
-/* The path of a file in the scratch folder; one of a few buffers in turn. */
-static inline const char *in_scratch(const char *name)
-{
-    static char paths[8][512];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", scratch, name);
-    return path;
-}
 
 /* Removes the files of a folder and its folders' files; returns how many there were. */
 static inline int empty_folder(const char *folder)
@@ -56,13 +39,6 @@ static inline int empty_folder(const char *folder)
     }
     closedir(d);
     return n;
-}
-
-static inline int scratch_close(void **state)
-{
-    (void)state;
-    empty_folder(scratch);
-    return rmdir(scratch);
 }
 
 static inline int count_files(const char *folder)

@@ -35,24 +35,27 @@ static inline align_inputs inputs_of(const pairs *p, size_t first, size_t n)
     return in;
 }
 
+/* What a test of a step begins with: a model, and all the pairs as its inputs. */
 typedef struct setup {
+    pairs pairs;
+    align_inputs in; /* views of the pairs */
+    al_step_options options;
     align_model *model;
     al_trainable *trainable;
     al_threads *threads;
     al_trainer *trainer;
 } setup;
 
-static inline setup set_up(const char *name, int threads)
+static inline void set_up(setup *s, int threads)
 {
-    char path[256];
-    setup s;
-    snprintf(path, sizeof path, GOLDEN "%s", name);
-    s.model = load(path, ALIGN_TOWER_BOTH);
-    assert_int_equal(al_trainable_new(&s.trainable, s.model, NULL), ALIGN_OK);
-    assert_int_equal(al_threads_new(&s.threads, threads, NULL), ALIGN_OK);
-    assert_int_equal(al_trainer_new(&s.trainer, s.trainable, s.threads, NULL), ALIGN_OK);
-    al_trainable_clear_gradient(s.trainable);
-    return s;
+    make_pairs(&s->pairs);
+    s->in = inputs_of(&s->pairs, 0, PAIRS);
+    s->options = (al_step_options)AL_STEP_OPTIONS_INIT;
+    s->model = load(GOLDEN "tiny", ALIGN_TOWER_BOTH);
+    assert_int_equal(al_trainable_new(&s->trainable, s->model, NULL), ALIGN_OK);
+    assert_int_equal(al_threads_new(&s->threads, threads, NULL), ALIGN_OK);
+    assert_int_equal(al_trainer_new(&s->trainer, s->trainable, s->threads, NULL), ALIGN_OK);
+    al_trainable_clear_gradient(s->trainable);
 }
 
 static inline void tear_down(setup *s)
@@ -63,11 +66,11 @@ static inline void tear_down(setup *s)
     align_model_free(s->model);
 }
 
-static inline double step(const setup *s, const align_inputs *in, const al_step_options *options)
+static inline double step(const setup *s)
 {
     align_error err = ALIGN_ERROR_INIT;
     double loss;
-    if (al_trainer_step(s->trainer, in, options, &loss, &err) != ALIGN_OK)
+    if (al_trainer_step(s->trainer, &s->in, &s->options, &loss, &err) != ALIGN_OK)
         fail_msg("%s", err.message);
     return loss;
 }
@@ -81,10 +84,10 @@ static inline float *copy_floats(const float *from, size_t n)
 }
 
 /* The gradient of a step from fresh gradients, to be freed. */
-static inline float *gradient_of(const setup *s, const align_inputs *in, const al_step_options *options, double *loss)
+static inline float *gradient_of(const setup *s, double *loss)
 {
     al_trainable_clear_gradient(s->trainable);
-    *loss = step(s, in, options);
+    *loss = step(s);
     return copy_floats(s->trainable->gradient, s->trainable->size);
 }
 

@@ -4,33 +4,44 @@
 
 typedef struct rank_job {
     setup setup;
-    const pairs *pairs;
     size_t ranks;
-    al_step_options options;
     double loss;
 } rank_job;
 
 static void step_of_rank(const al_collective *ranks, void *user)
 {
     rank_job *job = user;
+    setup *s = &job->setup;
     const size_t n = PAIRS / job->ranks, first = n * (size_t)ranks->rank;
-    const align_inputs in = inputs_of(job->pairs, first, n);
-    job->options.ranks = ranks;
-    job->options.first = first;
-    job->options.total = PAIRS;
-    job->loss = step(&job->setup, &in, &job->options);
+    s->in = inputs_of(&s->pairs, first, n);
+    s->options.ranks = ranks;
+    s->options.first = first;
+    s->options.total = PAIRS;
+    job->loss = step(s);
+}
+
+typedef struct team {
+    rank_job jobs[MOST_RANKS];
+    void *users[MOST_RANKS];
+} team;
+
+static void open_team(team *t, int ranks, const al_step_options *options)
+{
+    for (int r = 0; r < ranks; r++) {
+        set_up(&t->jobs[r].setup, 1);
+        t->jobs[r].setup.options = *options;
+        t->jobs[r].ranks = (size_t)ranks;
+        t->users[r] = &t->jobs[r];
+    }
 }
 
 /* Ranks' gradients added up, to be freed; buffers of rank 0 are copied out where they are asked for. */
-static float *gradient_of_ranks(const pairs *p, int ranks, const al_step_options *options, double *loss, char *buffers)
+static float *gradient_of_ranks(int ranks, const al_step_options *options, double *loss, char *buffers)
 {
-    rank_job jobs[MOST_RANKS];
-    void *users[MOST_RANKS];
-    for (int r = 0; r < ranks; r++) {
-        jobs[r] = (rank_job){set_up("tiny", 1), p, (size_t)ranks, *options, 0.0};
-        users[r] = &jobs[r];
-    }
-    run_ranks(ranks, step_of_rank, users);
+    team t;
+    rank_job *jobs = t.jobs;
+    open_team(&t, ranks, options);
+    run_ranks(ranks, step_of_rank, t.users);
     const size_t size = jobs[0].setup.trainable->size;
     float *sum = calloc(size, sizeof *sum);
     assert_non_null(sum);
@@ -50,17 +61,14 @@ static float *gradient_of_ranks(const pairs *p, int ranks, const al_step_options
 static void test_ranks_are_slices(void **state)
 {
     (void)state;
-    pairs p;
-    make_pairs(&p);
-    setup s = set_up("tiny", 1);
-    const align_inputs in = inputs_of(&p, 0, PAIRS);
-    al_step_options options = AL_STEP_OPTIONS_INIT;
+    setup s;
+    set_up(&s, 1);
     double loss, rank_loss;
     for (int ranks = 2; ranks <= 3; ranks++) {
-        options.slice = PAIRS / (size_t)ranks;
-        float *sliced = gradient_of(&s, &in, &options, &loss);
-        options.slice = 0;
-        float *sum = gradient_of_ranks(&p, ranks, &options, &rank_loss, NULL);
+        s.options.slice = PAIRS / (size_t)ranks;
+        float *sliced = gradient_of(&s, &loss);
+        s.options.slice = 0;
+        float *sum = gradient_of_ranks(ranks, &s.options, &rank_loss, NULL);
         assert_true(fabs(rank_loss - loss) <= 1e-6 * loss);
         assert_close(s.trainable, sum, sliced, 1e-5);
         free(sum);
@@ -73,18 +81,15 @@ static void test_ranks_are_slices(void **state)
 static void test_synchronised_ranks(void **state)
 {
     (void)state;
-    pairs p;
-    make_pairs(&p);
-    setup s = set_up("tiny", 1);
-    const align_inputs in = inputs_of(&p, 0, PAIRS);
-    al_step_options options = AL_STEP_OPTIONS_INIT;
+    setup s;
+    set_up(&s, 1);
     char *buffers = malloc(s.trainable->buffer_bytes);
     assert_non_null(buffers);
     double loss, rank_loss;
-    float *whole = gradient_of(&s, &in, &options, &loss);
-    options.sync_statistics = true;
+    float *whole = gradient_of(&s, &loss);
+    s.options.sync_statistics = true;
     for (int ranks = 2; ranks <= 3; ranks++) {
-        float *sum = gradient_of_ranks(&p, ranks, &options, &rank_loss, buffers);
+        float *sum = gradient_of_ranks(ranks, &s.options, &rank_loss, buffers);
         assert_true(fabs(rank_loss - loss) <= 1e-6 * loss);
         assert_close(s.trainable, sum, whole, 5e-5);
         for (size_t e = 0; e < s.trainable->n_entries; e++) {
@@ -103,15 +108,16 @@ static void test_synchronised_ranks(void **state)
 static void failing_step_of_rank(const al_collective *ranks, void *user)
 {
     rank_job *job = user;
-    const align_inputs in = inputs_of(job->pairs, 0, 1);
+    setup *s = &job->setup;
     align_error err = ALIGN_ERROR_INIT;
     double loss;
-    job->options.ranks = ranks;
-    job->options.first = (size_t)ranks->rank;
-    job->options.total = 3;
+    s->in = inputs_of(&s->pairs, 0, 1);
+    s->options.ranks = ranks;
+    s->options.first = (size_t)ranks->rank;
+    s->options.total = job->ranks;
     if (ranks->rank > 0)
-        job->options.memory = 1000;
-    assert_int_equal(al_trainer_step(job->setup.trainer, &in, &job->options, &loss, &err), ALIGN_ERROR_OUT_OF_MEMORY);
+        s->options.memory = 1000;
+    assert_int_equal(al_trainer_step(s->trainer, &s->in, &s->options, &loss, &err), ALIGN_ERROR_OUT_OF_MEMORY);
     assert_int_equal(err.status, ALIGN_ERROR_OUT_OF_MEMORY);
     assert_non_null(strstr(err.message, "1000"));
 }
@@ -120,17 +126,12 @@ static void failing_step_of_rank(const al_collective *ranks, void *user)
 static void test_one_cannot(void **state)
 {
     (void)state;
-    pairs p;
-    make_pairs(&p);
-    rank_job jobs[3];
-    void *users[3];
-    for (int r = 0; r < 3; r++) {
-        jobs[r] = (rank_job){set_up("tiny", 1), &p, 3, AL_STEP_OPTIONS_INIT, 0.0};
-        users[r] = &jobs[r];
-    }
-    run_ranks(3, failing_step_of_rank, users);
+    static const al_step_options options = AL_STEP_OPTIONS_INIT;
+    team t;
+    open_team(&t, 3, &options);
+    run_ranks(3, failing_step_of_rank, t.users);
     for (int r = 0; r < 3; r++)
-        tear_down(&jobs[r].setup);
+        tear_down(&t.jobs[r].setup);
 }
 
 int main(void)

@@ -12,23 +12,20 @@
 static void test_slices(void **state)
 {
     (void)state;
-    pairs p;
-    make_pairs(&p);
-    setup s = set_up("tiny", 2);
-    const align_inputs in = inputs_of(&p, 0, PAIRS);
-    al_step_options options = AL_STEP_OPTIONS_INIT;
-    options.batch_statistics = false;
+    setup s;
+    set_up(&s, 2);
+    s.options.batch_statistics = false;
     double loss, sliced_loss;
-    float *whole = gradient_of(&s, &in, &options, &loss);
+    float *whole = gradient_of(&s, &loss);
     for (size_t slice = 1; slice < PAIRS; slice++) {
-        options.slice = slice;
-        float *sliced = gradient_of(&s, &in, &options, &sliced_loss);
+        s.options.slice = slice;
+        float *sliced = gradient_of(&s, &sliced_loss);
         assert_true(fabs(loss - sliced_loss) <= 1e-6 * loss);
         assert_close(s.trainable, sliced, whole, 1e-5);
         free(sliced);
     }
-    options.slice = PAIRS + 3;
-    float *again = gradient_of(&s, &in, &options, &sliced_loss);
+    s.options.slice = PAIRS + 3;
+    float *again = gradient_of(&s, &sliced_loss);
     assert_true(sliced_loss == loss);
     assert_memory_equal(again, whole, s.trainable->size * sizeof *again);
     free(again);
@@ -45,22 +42,19 @@ static int64_t batches_tracked(const setup *s)
 static void test_running_statistics(void **state)
 {
     (void)state;
-    pairs p;
-    make_pairs(&p);
-    setup s = set_up("tiny", 1);
-    const align_inputs in = inputs_of(&p, 0, PAIRS);
-    al_step_options options = AL_STEP_OPTIONS_INIT;
+    setup s;
+    set_up(&s, 1);
     const int64_t before = batches_tracked(&s);
-    step(&s, &in, &options);
+    step(&s);
     assert_int_equal(batches_tracked(&s), before + 1);
-    options.slice = 2;
-    step(&s, &in, &options);
+    s.options.slice = 2;
+    step(&s);
     assert_int_equal(batches_tracked(&s), before + 4);
     char *buffers = malloc(s.trainable->buffer_bytes);
     assert_non_null(buffers);
     memcpy(buffers, s.trainable->buffers, s.trainable->buffer_bytes);
-    options.batch_statistics = false;
-    step(&s, &in, &options);
+    s.options.batch_statistics = false;
+    step(&s);
     assert_memory_equal(buffers, s.trainable->buffers, s.trainable->buffer_bytes);
     free(buffers);
     tear_down(&s);
@@ -69,37 +63,33 @@ static void test_running_statistics(void **state)
 /* ---- the slope of the loss ---- */
 
 /* The loss h along a direction of unit length. */
-static double loss_along(const setup *s, const align_inputs *in, const al_step_options *options, const float *values,
-                         const float *direction, double h)
+static double loss_along(const setup *s, const float *values, const float *direction, double h)
 {
     for (size_t i = 0; i < s->trainable->size; i++)
         s->trainable->values[i] = (float)((double)values[i] + h * (double)direction[i]);
-    return step(s, in, options);
+    return step(s);
 }
 
 /* Along its own gradient the loss rises as fast as that is long: by differences of fourth order. */
-static void check_slope(const char *name, const al_step_options *options)
+static void check_slope(const al_step_options *options)
 {
-    pairs p;
-    make_pairs(&p);
-    setup s = set_up(name, 2);
-    const align_inputs in = inputs_of(&p, 0, PAIRS);
+    setup s;
+    set_up(&s, 2);
+    s.options = *options;
     const size_t n = s.trainable->size;
     double loss, length = 0.0;
-    float *gradient = gradient_of(&s, &in, options, &loss), *values = copy_floats(s.trainable->values, n);
+    float *gradient = gradient_of(&s, &loss), *values = copy_floats(s.trainable->values, n);
     for (size_t i = 0; i < n; i++)
         length += (double)gradient[i] * (double)gradient[i];
     length = sqrt(length);
     for (size_t i = 0; i < n; i++)
         gradient[i] = (float)((double)gradient[i] / length);
     const double h = 1e-3 / length;
-    const double near =
-        loss_along(&s, &in, options, values, gradient, h) - loss_along(&s, &in, options, values, gradient, -h);
-    const double far = loss_along(&s, &in, options, values, gradient, 2.0 * h) -
-                       loss_along(&s, &in, options, values, gradient, -2.0 * h);
+    const double near = loss_along(&s, values, gradient, h) - loss_along(&s, values, gradient, -h);
+    const double far = loss_along(&s, values, gradient, 2.0 * h) - loss_along(&s, values, gradient, -2.0 * h);
     const double slope = (8.0 * near - far) / (12.0 * h);
     if (!(fabs(slope - length) <= 2e-3 * length))
-        fail_msg("%s: the loss rises by %g, the gradient is %g long", name, slope, length);
+        fail_msg("the loss rises by %g, the gradient is %g long", slope, length);
     free(gradient);
     free(values);
     tear_down(&s);
@@ -109,12 +99,12 @@ static void test_slope(void **state)
 {
     (void)state;
     al_step_options options = AL_STEP_OPTIONS_INIT;
-    check_slope("tiny", &options);
+    check_slope(&options);
     options.slice = 4;
-    check_slope("tiny", &options);
+    check_slope(&options);
     options.slice = 0;
     options.batch_statistics = false;
-    check_slope("tiny", &options);
+    check_slope(&options);
 }
 
 /* The second forward pass of a slice drops what the first dropped. */
@@ -126,9 +116,9 @@ static void test_slope_with_dropout(void **state)
     for (uint64_t key = 1; key <= 3; key++) {
         options.key = key;
         options.slice = 0;
-        check_slope("tiny", &options);
+        check_slope(&options);
         options.slice = 3;
-        check_slope("tiny", &options);
+        check_slope(&options);
     }
 }
 
@@ -136,19 +126,16 @@ static void test_slope_with_dropout(void **state)
 static void test_dropout_key(void **state)
 {
     (void)state;
-    pairs p;
-    make_pairs(&p);
-    setup s = set_up("tiny", 1);
-    const align_inputs in = inputs_of(&p, 0, PAIRS);
-    al_step_options options = AL_STEP_OPTIONS_INIT;
-    const double plain = step(&s, &in, &options);
-    options.key = 5;
-    assert_true(step(&s, &in, &options) == plain);
-    options.dropout = true;
-    const double dropped = step(&s, &in, &options);
-    assert_true(dropped != plain && dropped == step(&s, &in, &options));
-    options.key = 6;
-    assert_true(step(&s, &in, &options) != dropped);
+    setup s;
+    set_up(&s, 1);
+    const double plain = step(&s);
+    s.options.key = 5;
+    assert_true(step(&s) == plain);
+    s.options.dropout = true;
+    const double dropped = step(&s);
+    assert_true(dropped != plain && dropped == step(&s));
+    s.options.key = 6;
+    assert_true(step(&s) != dropped);
     tear_down(&s);
 }
 
@@ -157,17 +144,14 @@ static void test_dropout_key(void **state)
 static void test_accumulation(void **state)
 {
     (void)state;
-    pairs p;
-    make_pairs(&p);
-    setup s = set_up("tiny", 1);
-    const align_inputs in = inputs_of(&p, 0, PAIRS);
-    al_step_options options = AL_STEP_OPTIONS_INIT;
+    setup s;
+    set_up(&s, 1);
     double loss;
-    float *once = gradient_of(&s, &in, &options, &loss);
-    options.scale = 0.5f;
+    float *once = gradient_of(&s, &loss);
+    s.options.scale = 0.5f;
     al_trainable_clear_gradient(s.trainable);
-    step(&s, &in, &options);
-    assert_true(step(&s, &in, &options) == loss);
+    step(&s);
+    assert_true(step(&s) == loss);
     assert_close(s.trainable, s.trainable->gradient, once, 1e-5);
     free(once);
     tear_down(&s);
@@ -185,19 +169,16 @@ static void freeze(const setup *s, const char *prefix)
 /* What is frozen keeps what was in its gradient; what is not gets the same bits as ever. */
 static void check_frozen(const char *const *prefixes, size_t slice)
 {
-    pairs p;
-    make_pairs(&p);
-    setup s = set_up("tiny", 1);
-    const align_inputs in = inputs_of(&p, 0, PAIRS);
-    al_step_options options = AL_STEP_OPTIONS_INIT;
-    options.slice = slice;
+    setup s;
+    set_up(&s, 1);
+    s.options.slice = slice;
     double loss, frozen_loss;
-    float *whole = gradient_of(&s, &in, &options, &loss);
+    float *whole = gradient_of(&s, &loss);
     for (size_t i = 0; prefixes[i]; i++)
         freeze(&s, prefixes[i]);
     for (size_t i = 0; i < s.trainable->size; i++)
         s.trainable->gradient[i] = 7.0f;
-    float *partial = gradient_of(&s, &in, &options, &frozen_loss);
+    float *partial = gradient_of(&s, &frozen_loss);
     assert_true(frozen_loss == loss);
     for (size_t e = 0; e < s.trainable->n_entries; e++) {
         const al_trainable_entry *entry = &s.trainable->entries[e];
@@ -235,15 +216,15 @@ static void test_frozen(void **state)
 
 /* A step of a fresh model in so much memory; the trainer's workspace, or 0 where it was refused: then nothing changed.
  */
-static size_t step_in(size_t memory, const align_inputs *in, double expected_loss, const al_trainable *expected)
+static size_t step_in(size_t memory, double expected_loss, const al_trainable *expected)
 {
     align_error err = ALIGN_ERROR_INIT;
-    setup s = set_up("tiny", 1);
-    al_step_options options = AL_STEP_OPTIONS_INIT;
+    setup s;
+    set_up(&s, 1);
     size_t workspace = 0;
     double loss;
-    options.memory = memory;
-    const align_status status = al_trainer_step(s.trainer, in, &options, &loss, &err);
+    s.options.memory = memory;
+    const align_status status = al_trainer_step(s.trainer, &s.in, &s.options, &loss, &err);
     if (status == ALIGN_OK) {
         workspace = al_trainer_workspace(s.trainer);
         assert_true(loss == expected_loss && workspace <= memory);
@@ -263,15 +244,12 @@ static size_t step_in(size_t memory, const align_inputs *in, double expected_los
 static void test_memory(void **state)
 {
     (void)state;
-    pairs p;
-    make_pairs(&p);
-    setup s = set_up("tiny", 1);
-    const align_inputs in = inputs_of(&p, 0, PAIRS);
-    const al_step_options options = AL_STEP_OPTIONS_INIT;
-    const double loss = step(&s, &in, &options);
+    setup s;
+    set_up(&s, 1);
+    const double loss = step(&s);
     const size_t most = al_trainer_workspace(s.trainer);
     int fitted = 0;
-    for (size_t need = most; (need = step_in(need - 1, &in, loss, s.trainable)) != 0;)
+    for (size_t need = most; (need = step_in(need - 1, loss, s.trainable)) != 0;)
         fitted++;
     assert_true(fitted >= 1);
     tear_down(&s);
@@ -281,15 +259,13 @@ static void test_memory(void **state)
 static void test_memory_of_slices(void **state)
 {
     (void)state;
-    pairs p;
-    make_pairs(&p);
-    al_step_options options = AL_STEP_OPTIONS_INIT;
     size_t workspaces[2];
     for (size_t i = 0; i < 2; i++) {
-        setup s = set_up("tiny", 1);
-        const align_inputs in = inputs_of(&p, 0, i == 0 ? 2 : PAIRS);
-        options.slice = 2;
-        step(&s, &in, &options);
+        setup s;
+        set_up(&s, 1);
+        s.in = inputs_of(&s.pairs, 0, i == 0 ? 2 : PAIRS);
+        s.options.slice = 2;
+        step(&s);
         workspaces[i] = al_trainer_workspace(s.trainer);
         tear_down(&s);
     }
@@ -301,18 +277,17 @@ static void test_memory_of_slices(void **state)
 static void test_threads(void **state)
 {
     (void)state;
-    pairs p;
-    make_pairs(&p);
-    const align_inputs in = inputs_of(&p, 0, PAIRS);
-    al_step_options options = AL_STEP_OPTIONS_INIT;
-    options.dropout = true;
     for (size_t slice = 0; slice <= 4; slice += 4) {
-        setup one = set_up("tiny", 1);
-        options.slice = slice;
-        const double loss = step(&one, &in, &options);
+        setup one;
+        set_up(&one, 1);
+        one.options.dropout = true;
+        one.options.slice = slice;
+        const double loss = step(&one);
         for (int threads = 2; threads <= 4; threads++) {
-            setup many = set_up("tiny", threads);
-            assert_true(step(&many, &in, &options) == loss);
+            setup many;
+            set_up(&many, threads);
+            many.options = one.options;
+            assert_true(step(&many) == loss);
             assert_memory_equal(many.trainable->gradient, one.trainable->gradient, one.trainable->size * sizeof(float));
             assert_memory_equal(many.trainable->buffers, one.trainable->buffers, one.trainable->buffer_bytes);
             tear_down(&many);
@@ -323,12 +298,11 @@ static void test_threads(void **state)
 
 /* ---- what may not be ---- */
 
-static void expect_error(const setup *s, const align_inputs *in, const al_step_options *options, align_status expected,
-                         const char *words)
+static void expect_error(const setup *s, align_status expected, const char *words)
 {
     align_error err = ALIGN_ERROR_INIT;
     double loss;
-    assert_int_equal(al_trainer_step(s->trainer, in, options, &loss, &err), expected);
+    assert_int_equal(al_trainer_step(s->trainer, &s->in, &s->options, &loss, &err), expected);
     if (!strstr(err.message, words))
         fail_msg("%s: expected %s", err.message, words);
 }
@@ -337,32 +311,28 @@ static void test_errors(void **state)
 {
     (void)state;
     align_error err = ALIGN_ERROR_INIT;
-    pairs p;
-    make_pairs(&p);
-    setup s = set_up("tiny", 1);
-    al_step_options options = AL_STEP_OPTIONS_INIT;
-    align_inputs in = inputs_of(&p, 0, 3);
-    const align_inputs fewer = inputs_of(&p, 0, 2);
-    in.input_ids = fewer.input_ids;
-    in.attention_mask = fewer.attention_mask;
-    expect_error(&s, &in, &options, ALIGN_ERROR_INVALID_ARGUMENT, "2 texts and 3 pictures");
-    in = inputs_of(&p, 0, 0);
-    expect_error(&s, &in, &options, ALIGN_ERROR_INVALID_ARGUMENT, "at least one pair");
-    in.pixel_values = (align_tensor){0};
-    expect_error(&s, &in, &options, ALIGN_ERROR_INVALID_ARGUMENT, "pixel_values");
-    in = inputs_of(&p, 0, 2);
-    options.precision = ALIGN_PRECISION_INT8;
-    expect_error(&s, &in, &options, ALIGN_ERROR_UNSUPPORTED, "f32 or bf16");
-    options.precision = ALIGN_PRECISION_F32;
-    in.pixel_values = align_tensor_view(ALIGN_F32, 4, (int64_t[]){2, CHANNELS, 8, 8}, p.pixels);
-    options.slice = 1; /* 8 x 8 pixels come down to one */
-    expect_error(&s, &in, &options, ALIGN_ERROR_INVALID_ARGUMENT,
+    setup s;
+    set_up(&s, 1);
+    s.in = inputs_of(&s.pairs, 0, 2);
+    s.in.pixel_values = inputs_of(&s.pairs, 0, 3).pixel_values;
+    expect_error(&s, ALIGN_ERROR_INVALID_ARGUMENT, "2 texts and 3 pictures");
+    s.in = inputs_of(&s.pairs, 0, 0);
+    expect_error(&s, ALIGN_ERROR_INVALID_ARGUMENT, "at least one pair");
+    s.in.pixel_values = (align_tensor){0};
+    expect_error(&s, ALIGN_ERROR_INVALID_ARGUMENT, "pixel_values");
+    s.in = inputs_of(&s.pairs, 0, 2);
+    s.options.precision = ALIGN_PRECISION_INT8;
+    expect_error(&s, ALIGN_ERROR_UNSUPPORTED, "f32 or bf16");
+    s.options.precision = ALIGN_PRECISION_F32;
+    s.in.pixel_values = align_tensor_view(ALIGN_F32, 4, (int64_t[]){2, CHANNELS, 8, 8}, s.pairs.pixels);
+    s.options.slice = 1; /* 8 x 8 pixels come down to one */
+    expect_error(&s, ALIGN_ERROR_INVALID_ARGUMENT,
                  "Expected more than 1 value per channel when training, got input size torch.Size([1, ");
-    options.batch_statistics = false;
-    step(&s, &in, &options);
-    options.batch_statistics = true;
-    options.slice = 0;
-    step(&s, &in, &options);
+    s.options.batch_statistics = false;
+    step(&s);
+    s.options.batch_statistics = true;
+    s.options.slice = 0;
+    step(&s);
     tear_down(&s);
 
     align_model *text = load(GOLDEN "tiny_text", ALIGN_TOWER_TEXT);
@@ -378,11 +348,8 @@ static void test_errors(void **state)
 static void test_out_of_memory(void **state)
 {
     (void)state;
-    pairs p;
-    make_pairs(&p);
-    setup s = set_up("tiny", 1);
-    const align_inputs in = inputs_of(&p, 0, PAIRS);
-    const al_step_options options = AL_STEP_OPTIONS_INIT;
+    setup s;
+    set_up(&s, 1);
     al_trainer *trainer = NULL;
     align_status status;
     double loss;
@@ -391,7 +358,7 @@ static void test_out_of_memory(void **state)
         al_memory_fail_at(++n);
         status = al_trainer_new(&trainer, s.trainable, s.threads, NULL);
         if (status == ALIGN_OK)
-            status = al_trainer_step(trainer, &in, &options, &loss, NULL);
+            status = al_trainer_step(trainer, &s.in, &s.options, &loss, NULL);
         al_memory_fail_at(0);
         assert_true(status == ALIGN_OK || status == ALIGN_ERROR_OUT_OF_MEMORY);
         al_trainer_free(trainer);

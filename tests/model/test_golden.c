@@ -87,28 +87,5 @@ static void test_case(void **state)
 
 int main(int argc, char **argv)
 {
-    if (strcmp(align_isa(), "none") == 0)
-        return 77; /* the CPU lacks what ALIGN_ISA asks for */
-    const char *chosen = argc > 1 ? argv[1] : getenv("ALIGN_GOLDENS");
-    const char *root = chosen != NULL ? chosen : TEST_DATA "/models";
-    name_list cases = list_folder(root);
-    if (cases.count == 0) {
-        fprintf(stderr, "%s: no goldens there\n", root);
-        return 1;
-    }
-    struct CMUnitTest *tests = calloc(cases.count, sizeof *tests);
-    if (tests == NULL)
-        return 1;
-    for (size_t i = 0; i < cases.count; i++) {
-        tests[i].name = cases.names[i];
-        tests[i].test_func = test_case;
-        tests[i].initial_state = format_text("%s/%s", root, cases.names[i]);
-    }
-    /* The macro cmocka_run_group_tests wants an array whose size the compiler knows. */
-    int failed = _cmocka_run_group_tests("golden", tests, cases.count, NULL, NULL);
-    for (size_t i = 0; i < cases.count; i++)
-        free(tests[i].initial_state);
-    free(tests);
-    free_names(&cases);
-    return failed;
+    return golden_main("goldens", argc, argv, NULL, test_case);
 }

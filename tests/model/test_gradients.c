@@ -120,47 +120,17 @@ static void test_case(void **state)
     free(runs);
 }
 
-/* The folders of root that have gradients. */
-static name_list list_cases(const char *root)
+static bool has_gradients(const char *folder)
 {
-    name_list all = list_folder(root), cases = {0, NULL};
-    cases.names = calloc(all.count + 1, sizeof *cases.names);
-    for (size_t i = 0; i < all.count && cases.names != NULL; i++) {
-        char *runs = format_text("%s/%s/gradients", root, all.names[i]);
-        name_list files = list_folder(runs);
-        if (files.count > 0)
-            cases.names[cases.count++] = format_text("%s", all.names[i]);
-        free_names(&files);
-        free(runs);
-    }
-    free_names(&all);
-    return cases;
+    char *runs = format_text("%s/gradients", folder);
+    name_list files = list_folder(runs);
+    const bool some = files.count > 0;
+    free_names(&files);
+    free(runs);
+    return some;
 }
 
 int main(int argc, char **argv)
 {
-    if (strcmp(align_isa(), "none") == 0)
-        return 77; /* the CPU lacks what ALIGN_ISA asks for */
-    const char *chosen = argc > 1 ? argv[1] : getenv("ALIGN_GOLDENS");
-    const char *root = chosen != NULL ? chosen : TEST_DATA "/models";
-    name_list cases = list_cases(root);
-    if (cases.count == 0) {
-        fprintf(stderr, "%s: no gradients there\n", root);
-        return 1;
-    }
-    struct CMUnitTest *tests = calloc(cases.count, sizeof *tests);
-    if (tests == NULL)
-        return 1;
-    for (size_t i = 0; i < cases.count; i++) {
-        tests[i].name = cases.names[i];
-        tests[i].test_func = test_case;
-        tests[i].initial_state = format_text("%s/%s", root, cases.names[i]);
-    }
-    /* The macro cmocka_run_group_tests wants an array whose size the compiler knows. */
-    int failed = _cmocka_run_group_tests("gradients", tests, cases.count, NULL, NULL);
-    for (size_t i = 0; i < cases.count; i++)
-        free(tests[i].initial_state);
-    free(tests);
-    free_names(&cases);
-    return failed;
+    return golden_main("gradients", argc, argv, has_gradients, test_case);
 }

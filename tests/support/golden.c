@@ -1,10 +1,13 @@
 /* golden.c: see golden.h. */
 #include "support/golden.h"
 #include <dirent.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 /* ---- files ---- */
 
@@ -206,4 +209,49 @@ void golden_compare(comparison *result, const align_tensors *run, const golden_o
         expect_absent(result, "attentions", both->text_model_output.n_attentions == 0);
     if (flag(run, "no_pooler"))
         expect_absent(result, "pooler_output", both->text_model_output.pooler_output.data == NULL);
+}
+
+/* ---- a case for each folder ---- */
+
+/* Takes out of the list those names whose folders are not accepted. */
+static void keep_those_that(bool (*holds)(const char *folder), name_list *list, const char *root)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        char *folder = format_text("%s/%s", root, list->names[i]);
+        if (holds(folder))
+            list->names[kept++] = list->names[i];
+        else
+            free(list->names[i]);
+        free(folder);
+    }
+    list->count = kept;
+}
+
+int golden_main(const char *group, int argc, char **argv, bool (*holds)(const char *folder), void (*test)(void **))
+{
+    if (strcmp(align_isa(), "none") == 0)
+        return 77; /* the CPU lacks what ALIGN_ISA asks for */
+    const char *chosen = argc > 1 ? argv[1] : getenv("ALIGN_GOLDENS");
+    const char *root = chosen != NULL ? chosen : TEST_DATA "/models";
+    name_list cases = list_folder(root);
+    if (holds != NULL)
+        keep_those_that(holds, &cases, root);
+    struct CMUnitTest *tests = calloc(cases.count, sizeof *tests);
+    if (cases.count == 0 || tests == NULL) {
+        fprintf(stderr, "%s: no %s there\n", root, group);
+        return 1;
+    }
+    for (size_t i = 0; i < cases.count; i++) {
+        tests[i].name = cases.names[i];
+        tests[i].test_func = test;
+        tests[i].initial_state = format_text("%s/%s", root, cases.names[i]);
+    }
+    /* The macro cmocka_run_group_tests wants an array whose size the compiler knows. */
+    int failed = _cmocka_run_group_tests(group, tests, cases.count, NULL, NULL);
+    for (size_t i = 0; i < cases.count; i++)
+        free(tests[i].initial_state);
+    free(tests);
+    free_names(&cases);
+    return failed;
 }

@@ -8,6 +8,7 @@
  */
 #include "support/compare.h"
 #include <align/model.h>
+#include <stdbool.h>
 
 /* The names in a folder, sorted; hidden ones left out. */
 typedef struct name_list {
@@ -42,4 +43,11 @@ const align_tensor *golden_output_get(const golden_output *out, const char *call
 
 /* Compares every output tensor of the run with what came out, and that nothing came out that was not asked for. */
 void golden_compare(comparison *result, const align_tensors *run, const golden_output *out, double tolerance);
+
+/*
+ * The main function of a test with a case for each folder of goldens: those in tests/golden/models that `holds` accepts
+ * (NULL: all of them), or those in the folder that the only argument or ALIGN_GOLDENS in the environment names. A case
+ * finds its folder's path in *state.
+ */
+int golden_main(const char *group, int argc, char **argv, bool (*holds)(const char *folder), void (*test)(void **));
 #endif

@@ -1,7 +1,6 @@
 /* test_records.c: what a run writes down for people: lines of JSON, TensorBoard's events, the plot; and the recipe that
  * a checkpoint keeps. */
 #include "base/file.h"
-#include "base/folder.h"
 #include "base/memory.h"
 #include "train/events.h"
 #include "train/log.h"
@@ -19,26 +18,7 @@
 
 #include <cmocka.h>
 
-static char root[] = "/tmp/align-records-XXXXXX";
-
-static int set_up(void **state)
-{
-    (void)state;
-    return mkdtemp(root) ? 0 : 1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    return al_folder_remove(root, NULL) == ALIGN_OK ? 0 : 1;
-}
-
-static const char *path_of(const char *name)
-{
-    static char path[512];
-    snprintf(path, sizeof path, "%s/%s", root, name);
-    return path;
-}
+#include "support/scratch.h"
 
 static char *text_of(const char *path, size_t *size)
 {
@@ -84,7 +64,7 @@ static void write_steps(const char *path, int64_t after, int64_t last)
 static void lines(void **state)
 {
     (void)state;
-    const char *path = path_of("log.jsonl");
+    const char *path = in_scratch("log.jsonl");
     size_t size;
     write_steps(path, 0, 3);
     char *text = text_of(path, &size);
@@ -98,7 +78,7 @@ static void lines(void **state)
 static void lines_of_a_killed_run(void **state)
 {
     (void)state;
-    const char *path = path_of("killed.jsonl");
+    const char *path = in_scratch("killed.jsonl");
     size_t size, whole_size;
     write_steps(path, 0, 5);
     FILE *file = fopen(path, "a");
@@ -107,8 +87,8 @@ static void lines_of_a_killed_run(void **state)
     fclose(file);
     write_steps(path, 3, 6);
     char *text = text_of(path, &size);
-    write_steps(path_of("whole.jsonl"), 0, 6);
-    char *whole = text_of(path_of("whole.jsonl"), &whole_size);
+    write_steps(in_scratch("whole.jsonl"), 0, 6);
+    char *whole = text_of(in_scratch("whole.jsonl"), &whole_size);
     assert_string_equal(text, whole);
     al_free(text);
     al_free(whole);
@@ -119,7 +99,7 @@ static void lines_nobody_can_write(void **state)
     (void)state;
     align_error err = ALIGN_ERROR_INIT;
     al_log *log;
-    assert_int_equal(al_log_open(&log, path_of("no/such/folder"), 0, &err), ALIGN_ERROR_IO);
+    assert_int_equal(al_log_open(&log, in_scratch("no/such/folder"), 0, &err), ALIGN_ERROR_IO);
     assert_non_null(strstr(err.message, "no/such/folder"));
     if (!al_is_file("/dev/full") && al_log_open(&log, "/dev/full", 0, NULL) == ALIGN_OK) {
         const align_train_progress p = progress_at(1);
@@ -165,19 +145,19 @@ static void events(void **state)
     al_folder_names names;
     al_events *e;
     size_t size, records = 0;
-    assert_int_equal(al_make_folder(path_of("events"), NULL), ALIGN_OK);
-    assert_int_equal(al_events_open(&e, path_of("events"), 0, NULL), ALIGN_OK);
+    assert_int_equal(al_make_folder(in_scratch("events"), NULL), ALIGN_OK);
+    assert_int_equal(al_events_open(&e, in_scratch("events"), 0, NULL), ALIGN_OK);
     for (int64_t step = 1; step <= 2; step++) {
         const align_train_progress p = progress_at(step);
         assert_int_equal(al_events_step(e, &p, NULL), ALIGN_OK);
     }
     al_events_free(e);
-    assert_int_equal(al_folder_names_read(&names, path_of("events"), NULL), ALIGN_OK);
+    assert_int_equal(al_folder_names_read(&names, in_scratch("events"), NULL), ALIGN_OK);
     assert_int_equal(names.count, 1);
     assert_true(strncmp(names.names[0], "events.out.tfevents.", 20) == 0);
     char name[300];
     snprintf(name, sizeof name, "events/%s", names.names[0]);
-    char *text = text_of(path_of(name), &size);
+    char *text = text_of(in_scratch(name), &size);
     for (size_t at = 0; at < size; records++) {
         const uint64_t length = little_endian(text + at, 8);
         assert_true(length <= size - at - 16);
@@ -206,8 +186,8 @@ static void plots(void **state)
         losses[i] = 1.0f + 4.0f * expf(-(float)i / 900.0f) + 0.3f * sinf((float)i);
     const int64_t lengths[] = {0, 1, 2, 399, 5000};
     for (size_t i = 0; i < 5; i++) {
-        assert_int_equal(al_plot_save(path_of("plot.svg"), losses, lengths[i], NULL), ALIGN_OK);
-        char *text = text_of(path_of("plot.svg"), &size);
+        assert_int_equal(al_plot_save(in_scratch("plot.svg"), losses, lengths[i], NULL), ALIGN_OK);
+        char *text = text_of(in_scratch("plot.svg"), &size);
         assert_true(strncmp(text, "<svg ", 5) == 0 && strcmp(text + size - 7, "</svg>\n") == 0);
         assert_null(strstr(text, "nan"));
         assert_null(strstr(text, "inf"));
@@ -216,8 +196,8 @@ static void plots(void **state)
     }
     for (size_t i = 0; i < 10; i++)
         losses[i] = 2.0f;
-    assert_int_equal(al_plot_save(path_of("plot.svg"), losses, 10, NULL), ALIGN_OK);
-    assert_int_equal(al_plot_save(path_of("no/plot.svg"), losses, 10, NULL), ALIGN_ERROR_NOT_FOUND);
+    assert_int_equal(al_plot_save(in_scratch("plot.svg"), losses, 10, NULL), ALIGN_OK);
+    assert_int_equal(al_plot_save(in_scratch("no/plot.svg"), losses, 10, NULL), ALIGN_ERROR_NOT_FOUND);
 }
 
 /* ---- the recipe ---- */
@@ -310,5 +290,5 @@ int main(void)
                                        cmocka_unit_test(plots),
                                        cmocka_unit_test(recipe_checks),
                                        cmocka_unit_test(recipe_compares)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

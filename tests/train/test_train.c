@@ -1,7 +1,6 @@
 /* test_train.c: align_train from outside: threads, callbacks, stopping and going on, arguments, memory that is missing.
  * What a killed process leaves is tested with the command (tests/cli/train). */
 #include "base/file.h"
-#include "base/folder.h"
 #include "base/memory.h"
 
 #include <align/train.h>
@@ -14,38 +13,29 @@
 
 #include <cmocka.h>
 
+#include "support/scratch.h"
+
 typedef struct fixture {
     align_model *model;
     align_processor *processor;
     align_dataset *pairs;
 } fixture;
 
-static char root[] = "/tmp/align-train-XXXXXX";
-
-static const char *path_of(const char *name)
-{
-    static char paths[4][256];
-    static int next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", root, name);
-    return path;
-}
-
 static int set_up(void **state)
 {
     static fixture f;
     static const char *const pictures[] = {"apple", "cat", "dog", "bus", "bird", "car", "drum", "fish", "frog"};
     align_error err = ALIGN_ERROR_INIT;
-    if (!mkdtemp(root))
+    if (scratch_open(state) != 0)
         return 1;
-    FILE *table = fopen(path_of("pairs.tsv"), "w");
+    FILE *table = fopen(in_scratch("pairs.tsv"), "w");
     assert_non_null(table);
     for (size_t i = 0; i < 9; i++)
         fprintf(table, "%s/demo/%s.png\ta %s\n", MODELS, pictures[i], pictures[i]);
     fclose(table);
     if (align_model_from_pretrained(&f.model, TEST_DATA "/hub", NULL, &err) != ALIGN_OK ||
         align_processor_from_pretrained(&f.processor, TEST_DATA "/hub", &err) != ALIGN_OK ||
-        align_dataset_open(&f.pairs, path_of("pairs.tsv"), NULL, &err) != ALIGN_OK)
+        align_dataset_open(&f.pairs, in_scratch("pairs.tsv"), NULL, &err) != ALIGN_OK)
         fail_msg("%s", err.message);
     *state = &f;
     return 0;
@@ -57,14 +47,14 @@ static int tear_down(void **state)
     align_model_free(f->model);
     align_processor_free(f->processor);
     align_dataset_free(f->pairs);
-    return al_folder_remove(root, NULL) == ALIGN_OK ? 0 : 1;
+    return scratch_close(state);
 }
 
 /* A short run in a folder of its own. */
 static align_train_options short_run(const char *output)
 {
     align_train_options options = ALIGN_TRAIN_OPTIONS_INIT;
-    options.output = path_of(output);
+    options.output = in_scratch(output);
     options.batch = 4;
     options.steps = 6;
     options.threads = 1;
@@ -89,8 +79,8 @@ static void assert_trains(const fixture *f, const align_train_options *options)
 static void same_file(const char *a, const char *b)
 {
     al_map x, y;
-    assert_int_equal(al_map_open(&x, path_of(a), NULL), ALIGN_OK);
-    assert_int_equal(al_map_open(&y, path_of(b), NULL), ALIGN_OK);
+    assert_int_equal(al_map_open(&x, in_scratch(a), NULL), ALIGN_OK);
+    assert_int_equal(al_map_open(&y, in_scratch(b), NULL), ALIGN_OK);
     assert_int_equal(x.size, y.size);
     assert_memory_equal(x.data, y.data, x.size);
     al_map_close(&x);
@@ -125,12 +115,12 @@ static void short_memory_changes_nothing(void **state)
     options.memory = 1000;
     assert_int_equal(train(f, &options, &err), ALIGN_ERROR_INVALID_ARGUMENT);
     assert_non_null(strstr(err.message, "memory: weights, gradients and moments take "));
-    options.output = path_of("all");
+    options.output = in_scratch("all");
     options.memory = 0;
     assert_trains(f, &options);
     align_status status = ALIGN_ERROR_OUT_OF_MEMORY;
     for (options.memory = 200000; status == ALIGN_ERROR_OUT_OF_MEMORY; options.memory += 50000) {
-        options.output = path_of("little");
+        options.output = in_scratch("little");
         status = train(f, &options, &err);
     }
     assert_int_equal(status, ALIGN_OK);
@@ -173,7 +163,7 @@ static void stops_and_goes_on(void **state)
     assert_int_equal(w.validations, 1); /* an epoch is two steps */
     assert_true(w.last.loss > 0.0 && w.last.gradient > 0.0 && w.last.pairs == 4 && w.last.seconds >= 0.0);
     assert_true(w.last.epoch == 1.5 && fabs(w.last.rate - options.lr * 4.0 / 6.0) < 1e-12 && w.last.skipped == 0);
-    assert_false(al_is_file(path_of("parts/model.safetensors")));
+    assert_false(al_is_file(in_scratch("parts/model.safetensors")));
 
     assert_int_equal(align_train(f->model, f->processor, f->pairs, f->pairs, &options, &callbacks, &result, NULL),
                      ALIGN_OK);
@@ -199,7 +189,7 @@ static void frozen_tower(void **state)
     options.freeze = "vision";
     options.ema = 0.0;
     assert_trains(f, &options);
-    assert_int_equal(align_tensors_open(&tensors, path_of("frozen/model.safetensors"), NULL), ALIGN_OK);
+    assert_int_equal(align_tensors_open(&tensors, in_scratch("frozen/model.safetensors"), NULL), ALIGN_OK);
     size_t moved = 0;
     for (size_t i = 0; i < align_tensors_count(tensors); i++) {
         const char *name = align_tensors_name(tensors, i);
