@@ -311,7 +311,9 @@ align_status al_make_folder(const char *path, align_error *err)
         if (c != '/' && c != '\0')
             continue;
         *p = '\0';
-        if (mkdir(copy, 0777) != 0 && !al_is_folder(copy)) {
+        const int reason = mkdir(copy, 0777) == 0 ? 0 : errno;
+        if (reason && !al_is_folder(copy)) {
+            errno = reason;
             status = system_error(err, "cannot make folder", copy);
             break;
         }

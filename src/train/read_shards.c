@@ -68,7 +68,7 @@ static align_status finish_sample(shard *s, align_error *err)
     }
     const al_source source = {name, NULL, 0};
     if (!m->picture.there) {
-        TRY(al_builder_skip(s->builder, &source, err, "no picture: expected .jpg, .jpeg, .png or .webp"));
+        TRY(al_builder_skip(s->builder, &source, err, "no picture: expected .jpg, .jpeg, .png, .webp or .gif"));
         goto done;
     }
     TRY(al_builder_part(s->builder, s->path_string, m->picture_name.data, m->picture.offset, m->picture.size, &pair,
@@ -86,7 +86,7 @@ done:
 
 static align_status add_member(shard *s, const al_tar_member *member, align_error *err)
 {
-    static const char *const pictures[] = {"jpg", "jpeg", "png", "webp", NULL};
+    static const char *const pictures[] = {"jpg", "jpeg", "png", "webp", "gif", NULL};
     align_status status = ALIGN_OK;
     sample *m = &s->sample;
     const char *name = member->name;

@@ -118,12 +118,10 @@ align_status al_recipe_check(const align_train_options *options, align_error *er
             continue;
         if (r->kind == WORD)
             return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "%s: %g is none", r->key, value);
-        return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "%s: expected %s %g%s, found %.12g", r->key,
-                            value > r->most ? "at most"
-                            : r->open       ? "more than"
-                                            : "at least",
-                            value > r->most ? r->most : r->least, r->most == BELOW_ONE ? " and less than 1" : "",
-                            value);
+        const bool above = value > r->most;
+        const char *bound = above ? r->most == BELOW_ONE ? "less than" : "at most" : r->open ? "more than" : "at least";
+        return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "%s: expected %s %g, found %.12g", r->key, bound,
+                            above ? r->most : r->least, value);
     }
     if (options->temperature_least > options->temperature_most)
         return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT,

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -162,6 +163,15 @@ static void folders(void **state)
         *strrchr(deep, '/') = '\0';
     }
     al_free(deep);
+
+    align_error err = ALIGN_ERROR_INIT;
+    char *link =
+        in_folder("link"); /* which nothing is behind: the message is mkdir's, not that of the look behind it */
+    assert_int_equal(symlink("absent", link), 0);
+    assert_int_equal(al_make_folder(link, &err), ALIGN_ERROR_IO);
+    assert_non_null(strstr(err.message, strerror(EEXIST)));
+    unlink(link);
+    al_free(link);
     assert_int_equal(entries(), 0);
 }
 

@@ -39,11 +39,14 @@ static void test_samples(void **state)
     tar_add_picture(&tar, "data/004.png", "rgb8.png");
     tar_add_text(&tar, "data/004.json", "{\"caption\": ");
     tar_add_text(&tar, "data/.005.txt", "hidden");
+    tar_add_picture(&tar, "data/005.gif", "plain.gif");
+    tar_add_text(&tar, "data/005.txt", "a drawing");
     tar_add_text(&tar, "data/006", "no extension");
     align_dataset *d = open_data(tar_write(&tar, "a.tar"), NULL);
-    assert_int_equal(align_dataset_count(d), 2);
+    assert_int_equal(align_dataset_count(d), 3);
     assert_pair(d, 0, "/a.tar: data/000.JPG", "a cat");
     assert_pair(d, 1, "/a.tar: data/001.png", "a dog|the dog");
+    assert_pair(d, 2, "/a.tar: data/005.gif", "a drawing");
     assert_int_equal(align_dataset_skipped(d), 3);
     assert_skipped(d, 0, "a.tar: data/003", "no picture");
     assert_skipped(d, 1, "a.tar: data/004", "not JSON");
