@@ -18,12 +18,11 @@ typedef struct al_collective {
 
     /* Sums that are on their way while something else is computed. Between begin_sum and end_sums x is nobody's; then
      * it is the sum, the same bits on every rank. */
-    void (*begin_sum)(void *user, float *x, size_t n); /* at most AL_SUM_MOST */
+    size_t most;                                       /* floats in such a sum */
+    void (*begin_sum)(void *user, float *x, size_t n); /* n <= most */
     void (*go_on)(void *user);                         /* moves on what has begun; called now and then */
     void (*end_sums)(void *user);
 } al_collective;
-
-#define AL_SUM_MOST ((size_t)1 << 20)
 
 /*
  * Makes the failure of any rank that of all: each gives what it has come to, and all get the status and the message of

@@ -80,7 +80,7 @@ void al_buckets_finish(al_buckets *b)
     b->next = 0;
 }
 
-align_status al_buckets_init(al_buckets *b, al_trainable *t, const al_collective *ranks, size_t most, align_error *err)
+align_status al_buckets_init(al_buckets *b, al_trainable *t, const al_collective *ranks, align_error *err)
 {
     /* What both towers share comes last: it is small. */
     static const align_tower order[] = {ALIGN_TOWER_TEXT, ALIGN_TOWER_VISION, ALIGN_TOWER_BOTH};
@@ -88,12 +88,12 @@ align_status al_buckets_init(al_buckets *b, al_trainable *t, const al_collective
     b->watch = (al_gradient_watch){b, whole};
     size_t n = 0;
     for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-        n += cut_owner(t, order[i], most, NULL);
+        n += cut_owner(t, order[i], ranks->most, NULL);
     b->buckets = al_calloc(n, sizeof *b->buckets);
     if (!b->buckets)
         return al_error_no_memory(err, n * sizeof *b->buckets);
     for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-        b->n += cut_owner(t, order[i], most, b->buckets + b->n);
+        b->n += cut_owner(t, order[i], ranks->most, b->buckets + b->n);
     return ALIGN_OK;
 }
 

@@ -25,7 +25,7 @@ typedef struct al_buckets {
 } al_buckets;
 
 /* Freeze what does not learn first. trainable and ranks must outlive them; so must the address of buckets. */
-align_status al_buckets_init(al_buckets *buckets, al_trainable *trainable, const al_collective *ranks, size_t most,
+align_status al_buckets_init(al_buckets *buckets, al_trainable *trainable, const al_collective *ranks,
                              align_error *err);
 void al_buckets_done(al_buckets *buckets);
 

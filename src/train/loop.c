@@ -194,7 +194,7 @@ static align_status make_learner(loop *l, const align_model *model, align_error 
     TRY(resolve_memory(l, err));
     TRY(al_trainer_new(&l->trainer, p->trainable, l->threads, err));
     if (l->ranks)
-        TRY(al_buckets_init(&l->buckets, p->trainable, l->ranks, AL_SUM_MOST, err));
+        TRY(al_buckets_init(&l->buckets, p->trainable, l->ranks, err));
 done:
     return status;
 }

@@ -26,12 +26,16 @@
 #include <string.h>
 #include <time.h>
 
-#define UNDER_WAY ((size_t)4)        /* buckets */
-#define LOOKS     1000               /* before a rank sleeps */
-#define NAP_LEAST 20000L             /* nanoseconds */
-#define NAP_MOST  1000000L           /* likewise */
-#define PART      ((size_t)64 << 20) /* bytes that are told at once */
-#define RUN       ((size_t)256)      /* floats that are added up at once */
+#define UNDER_WAY  ((size_t)4)        /* buckets */
+#define PIECE      ((size_t)1 << 13)  /* floats: smaller ones cost more for being sent than for their bytes */
+#define MOST_LEAST ((size_t)1 << 20)  /* floats in a bucket */
+#define MOST_MOST  ((size_t)1 << 24)  /* likewise */
+#define DOUBLES    ((size_t)1 << 19)  /* that are added up at once */
+#define LOOKS      1000               /* before a rank sleeps */
+#define NAP_LEAST  20000L             /* nanoseconds */
+#define NAP_MOST   1000000L           /* likewise */
+#define PART       ((size_t)64 << 20) /* bytes that are told at once */
+#define RUN        ((size_t)256)      /* floats that are added up at once */
 
 typedef enum stage { SCATTERING, GATHERING } stage;
 
@@ -88,8 +92,8 @@ static void sum(void *user, double *x, size_t n)
 {
     const world *w = user;
     MPI_Request request;
-    for (size_t done = 0; done < n; done += AL_SUM_MOST) {
-        const int count = (int)(n - done < AL_SUM_MOST ? n - done : AL_SUM_MOST);
+    for (size_t done = 0; done < n; done += DOUBLES) {
+        const int count = (int)(n - done < DOUBLES ? n - done : DOUBLES);
         double *some = x + done;
         MPI_Ireduce(w->collective.rank == 0 ? MPI_IN_PLACE : some, some, count, MPI_DOUBLE, MPI_SUM, 0, w->all,
                     &request);
@@ -223,14 +227,14 @@ static align_status get_memory(world *w, align_error *err)
     bool failed = !(w->sizes = al_calloc(ranks, sizeof(int))) || !(w->places = al_calloc(ranks, sizeof(int)));
     for (size_t i = 0; i < UNDER_WAY && !failed; i++) {
         bucket *b = &w->buckets[i];
-        b->received = al_alloc_aligned((AL_SUM_MOST + ranks) * sizeof(float));
+        b->received = al_alloc_aligned((w->collective.most + ranks) * sizeof(float));
         b->counts = al_calloc(ranks, sizeof(int));
         b->first = al_calloc(ranks, sizeof(int));
         b->mine = al_calloc(ranks, sizeof(int));
         b->places = al_calloc(ranks, sizeof(int));
         failed = !b->received || !b->counts || !b->first || !b->mine || !b->places;
     }
-    return failed ? al_error_no_memory(err, AL_SUM_MOST * sizeof(float)) : ALIGN_OK;
+    return failed ? al_error_no_memory(err, w->collective.most * sizeof(float)) : ALIGN_OK;
 }
 
 static void release_memory(world *w)
@@ -248,6 +252,13 @@ static void release_memory(world *w)
     al_free(w);
 }
 
+/* Floats in a bucket: few while few ranks share it, so that sums begin early, and none too small a piece for many. */
+static size_t bucket_for(size_t ranks)
+{
+    const size_t wanted = ranks * PIECE;
+    return wanted < MOST_LEAST ? MOST_LEAST : wanted > MOST_MOST ? MOST_MOST : wanted;
+}
+
 align_status al_mpi_join(const al_collective **out, align_error *err)
 {
     int running, provided;
@@ -259,9 +270,10 @@ align_status al_mpi_join(const al_collective **out, align_error *err)
     w->started = !running;
     if (w->started)
         MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
-    w->collective = (al_collective){0, 0, w, sum, gather, least, tell, begin_sum, go_on, end_sums};
+    w->collective = (al_collective){0, 0, w, sum, gather, least, tell, 0, begin_sum, go_on, end_sums};
     MPI_Comm_rank(MPI_COMM_WORLD, &w->collective.rank);
     MPI_Comm_size(MPI_COMM_WORLD, &w->collective.size);
+    w->collective.most = bucket_for((size_t)w->collective.size);
     MPI_Comm_dup(MPI_COMM_WORLD, &w->all);
     MPI_Comm_dup(MPI_COMM_WORLD, &w->scatter);
     MPI_Comm_dup(MPI_COMM_WORLD, &w->gather);

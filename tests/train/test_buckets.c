@@ -58,8 +58,8 @@ static void open_notes(notes *s, const al_trainable *t)
 {
     *s = (notes){.trainable = t, .begun = calloc(t->size, sizeof(int))};
     assert_non_null(s->begun);
-    s->collective =
-        (al_collective){.size = 2, .user = s, .begin_sum = note_sum, .go_on = note_nothing, .end_sums = note_end};
+    s->collective = (al_collective){
+        .size = 2, .user = s, .most = MOST, .begin_sum = note_sum, .go_on = note_nothing, .end_sums = note_end};
 }
 
 /* How often the sums of an entry have begun; -1 where its floats differ in that. */
@@ -97,7 +97,7 @@ static void test_a_step(void **state)
     open_notes(&s, t);
     freeze(t, "LayerNorm.bias");
     freeze(t, "encoder.blocks.1.");
-    assert_int_equal(al_buckets_init(&buckets, t, &s.collective, MOST, NULL), ALIGN_OK);
+    assert_int_equal(al_buckets_init(&buckets, t, &s.collective, NULL), ALIGN_OK);
     for (int step = 1; step <= 2; step++) {
         for (size_t tower = 0; tower < 2; tower++) {
             const align_tower owner = tower ? ALIGN_TOWER_VISION : ALIGN_TOWER_TEXT;
@@ -130,7 +130,7 @@ static void test_no_word(void **state)
     al_buckets buckets;
     notes s;
     open_notes(&s, t);
-    assert_int_equal(al_buckets_init(&buckets, t, &s.collective, MOST, NULL), ALIGN_OK);
+    assert_int_equal(al_buckets_init(&buckets, t, &s.collective, NULL), ALIGN_OK);
     al_buckets_finish(&buckets);
     check_all(&s, 1);
     al_buckets_done(&buckets);
@@ -147,7 +147,7 @@ static void test_no_memory(void **state)
     align_error err = ALIGN_ERROR_INIT;
     open_notes(&s, t);
     al_memory_fail_at(1);
-    assert_int_equal(al_buckets_init(&buckets, t, &s.collective, MOST, &err), ALIGN_ERROR_OUT_OF_MEMORY);
+    assert_int_equal(al_buckets_init(&buckets, t, &s.collective, &err), ALIGN_ERROR_OUT_OF_MEMORY);
     al_memory_fail_at(0);
     al_buckets_done(&buckets);
     free(s.begun);
