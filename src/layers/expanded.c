@@ -49,6 +49,12 @@ static size_t taps_of(const al_panels_job *job)
     return job->c->kernel * job->c->kernel;
 }
 
+/* Floats of scratch a thread: two pictures of what is filtered and one of what comes out, of one panel. */
+static size_t scratch_size(const al_panels_job *job)
+{
+    return (2 * job->pixels + job->out_pixels) * job->nr;
+}
+
 al_panels_job al_panels_take(const al_run *run, const al_expanded *c)
 {
     al_panels_job job = {.run = run,
@@ -61,7 +67,7 @@ al_panels_job al_panels_take(const al_run *run, const al_expanded *c)
     const size_t size = taps_of(&job) * job.width;
     float *weight = al_arena_floats(run->arena, size), *flipped = al_arena_floats(run->arena, size);
     float *zeros = al_arena_floats(run->arena, job.nr);
-    job.scratch = al_arena_floats(run->arena, (size_t)al_threads_count(run->threads) * 2 * job.pixels * job.nr);
+    job.scratch = al_arena_floats(run->arena, (size_t)al_threads_count(run->threads) * scratch_size(&job));
     job.partial = al_arena_take(run->arena, c->batch * al_norm_sums_size(job.width), sizeof(double));
     job.expand_sums = al_arena_take(run->arena, al_norm_sums_size(job.width), sizeof(double));
     job.depthwise_sums = al_arena_take(run->arena, al_norm_sums_size(job.width), sizeof(double));
@@ -91,7 +97,7 @@ typedef struct steps_job {
 
 static float *scratch_of(const al_panels_job *job, int thread)
 {
-    return job->scratch + (size_t)thread * 2 * job->pixels * job->nr;
+    return job->scratch + (size_t)thread * scratch_size(job);
 }
 
 /* All steps of some panels, one panel after the other. */
@@ -234,7 +240,13 @@ static void expand_picture(const al_panels_job *job, size_t p, size_t b, float *
     }
 }
 
-void al_panel_input(const al_panels_job *job, size_t p, size_t b, size_t begin, size_t end, float *input)
+size_t al_panel_band(const al_expanded *c)
+{
+    return HOT_PIXELS / c->out_columns + 1;
+}
+
+/* Rows [begin, end) of what is filtered. */
+static void fill_input(const al_panels_job *job, size_t p, size_t b, size_t begin, size_t end, float *input)
 {
     const al_expanded *c = job->c;
     const size_t first = begin * c->columns, pixels = (end - begin) * c->columns, nr = job->nr;
@@ -251,6 +263,17 @@ void al_panel_input(const al_panels_job *job, size_t p, size_t b, size_t begin, 
         memcpy(input + i * nr, x + i * c->channels, n * sizeof *input);
         memset(input + i * nr + n, 0, (nr - n) * sizeof *input);
     }
+}
+
+size_t al_panel_fill(const al_panels_job *job, size_t p, size_t b, size_t filled, size_t next, float *input)
+{
+    const al_expanded *c = job->c;
+    const ptrdiff_t reach = (ptrdiff_t)((next - 1) * c->stride + c->kernel) - c->before;
+    const size_t to = reach < 0 ? 0 : least((size_t)reach, c->rows);
+    if (to <= filled)
+        return filled;
+    fill_input(job, p, b, filled, to, input);
+    return to;
 }
 
 al_depthwise al_panel_filter(const al_panels_job *job, size_t p)
@@ -275,20 +298,14 @@ al_depthwise al_panel_filter(const al_panels_job *job, size_t p)
 static void filter_picture(const al_panels_job *job, size_t p, size_t b, float *scratch)
 {
     const al_expanded *c = job->c;
-    const size_t band = HOT_PIXELS / c->out_columns + 1;
     al_depthwise d = al_panel_filter(job, p);
     d.in = scratch;
     d.out = al_panel_of(job, c->d, job->out_pixels, p, b);
     clear_partial(job, p, b);
     size_t filled = 0;
     for (size_t y = 0, next; y < c->out_rows; y = next) {
-        next = least(c->out_rows, y + band);
-        const ptrdiff_t reach = (ptrdiff_t)((next - 1) * c->stride + c->kernel) - c->before;
-        const size_t to = reach < 0 ? 0 : least((size_t)reach, c->rows);
-        if (to > filled) {
-            al_panel_input(job, p, b, filled, to, scratch);
-            filled = to;
-        }
+        next = least(c->out_rows, y + al_panel_band(c));
+        filled = al_panel_fill(job, p, b, filled, next, scratch);
         job->run->kernels->depthwise(&d, y, next);
         if (!job->gates && c->mode.batch)
             add_moments(job, p, b, (next - y) * c->out_columns, d.out + y * c->out_columns * job->nr);

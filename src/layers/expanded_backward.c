@@ -75,90 +75,161 @@ static void add_up_gated(const al_panels_job *job)
 
 /* ---- through the filter ---- */
 
-/* The gradient of a filter's input is, for stride 1, a convolution of that of its output with the filter turned round;
- * other strides have a kernel of their own. */
-static void input_gradient(const al_panels_job *job, size_t p, const al_depthwise_gradient *g)
+/* One panel of one picture on its way back: what its bands of rows share. */
+typedef struct way_back {
+    const al_panels_job *job;
+    size_t p, b;
+    al_depthwise_gradient g; /* of the whole picture, but that din has the rows of a band alone */
+    float *input, *dd;       /* what was filtered; the gradient of what came out */
+    float *dz_sums, *dz_u_sums;
+} way_back;
+
+static way_back way_back_of(const al_panels_job *job, size_t p, size_t b, float *scratch)
 {
     const al_expanded *c = job->c;
+    const al_depthwise filter = al_panel_filter(job, p);
+    float *dinput = scratch + job->pixels * job->nr, *dd = dinput + job->pixels * job->nr;
+    return (way_back){.job = job,
+                      .p = p,
+                      .b = b,
+                      .input = scratch,
+                      .dd = dd,
+                      .g = {.in_rows = c->rows,
+                            .in_columns = c->columns,
+                            .out_rows = c->out_rows,
+                            .out_columns = c->out_columns,
+                            .channels = filter.channels,
+                            .kernel = c->kernel,
+                            .stride = c->stride,
+                            .top = c->before,
+                            .left = c->before,
+                            .in = scratch,
+                            .weight = filter.weight,
+                            .dout = dd,
+                            .din = dinput,
+                            .dweight = job->dfilter + (b * job->panels + p) * c->kernel * c->kernel * job->nr}};
+}
+
+/* dh -> dd, rows [begin, end) */
+static void norm_back(const way_back *w, size_t begin, size_t end)
+{
+    const al_panels_job *job = w->job;
+    const al_expanded *c = job->c;
+    const size_t at = w->b * job->width + w->p * job->nr, first = begin * c->out_columns * job->nr;
+    al_norm_act norm = al_panel_norm(job, &c->depthwise_state, c->act, w->p);
+    norm.gate = job->gates + at;
+    norm.extra = job->extra + at;
+    norm.slope = job->slope + w->p * job->nr;
+    norm.offset = job->offset + w->p * job->nr;
+    job->run->kernels->channels->norm_act_backward(
+        &norm, (end - begin) * c->out_columns, al_panel_of(job, c->d, job->out_pixels, w->p, w->b) + first,
+        al_panel_of(job, job->dh, job->out_pixels, w->p, w->b) + first, w->dd + first);
+}
+
+/* What rows [begin, end) of dd add to the filter's gradient. */
+static void weight_rows(const way_back *w, size_t begin, size_t end)
+{
+    al_depthwise_gradient g = w->g;
+    g.out_rows = end - begin;
+    g.dout += begin * g.out_columns * w->job->nr;
+    g.top -= (ptrdiff_t)(begin * g.stride);
+    w->job->run->kernels->channels->depthwise_weight(&g);
+}
+
+/* Rows of the input whose gradient is known from the first `rows` of dd, and may be put where it goes: perhaps over
+ * rows of dh, but only those that have been read. */
+static size_t rows_known(const al_panels_job *job, size_t rows)
+{
+    const al_expanded *c = job->c;
+    const ptrdiff_t known = (ptrdiff_t)(rows * c->stride) - c->before;
+    if (rows == c->out_rows)
+        return c->rows;
+    return known < 0 ? 0 : least((size_t)known, job->dz == job->dh ? least(rows, c->rows) : c->rows);
+}
+
+/* dd -> din, rows [begin, end) of the input. For stride 1 that is a convolution with the filter turned round; other
+ * strides have a kernel of their own. */
+static void input_rows(const way_back *w, size_t begin, size_t end)
+{
+    const al_panels_job *job = w->job;
+    const al_expanded *c = job->c;
     if (c->stride != 1) {
-        job->run->kernels->channels->depthwise_input(g);
+        al_depthwise_gradient g = w->g;
+        g.in_rows = end - begin;
+        g.top += (ptrdiff_t)begin;
+        job->run->kernels->channels->depthwise_input(&g);
         return;
     }
-    al_depthwise d = al_panel_filter(job, p);
+    al_depthwise d = al_panel_filter(job, w->p);
     d.in_rows = c->out_rows;
     d.in_columns = c->out_columns;
-    d.out_rows = c->rows;
+    d.out_rows = end - begin;
     d.out_columns = c->columns;
-    d.top = d.left = (ptrdiff_t)c->kernel - 1 - c->before;
-    d.in = g->dout;
-    d.weight = job->flipped + p * c->kernel * c->kernel * job->nr;
-    d.out = g->din;
+    d.left = (ptrdiff_t)c->kernel - 1 - c->before;
+    d.top = d.left - (ptrdiff_t)begin;
+    d.in = w->dd;
+    d.weight = job->flipped + w->p * c->kernel * c->kernel * job->nr;
+    d.out = w->g.din;
     job->run->kernels->depthwise(&d, 0, d.out_rows);
 }
 
-/* A panel of dx, where nothing was expanded: what comes through the filter, and the residual. */
-static void put_panel(const al_panels_job *job, size_t p, size_t b, const float *from)
+/* Rows of a panel of dx, where nothing was expanded: what comes through the filter, and the residual. */
+static void put_rows(const way_back *w, size_t begin, size_t end)
 {
-    const size_t channels = job->c->channels, n = least(channels - p * job->nr, job->nr);
-    const size_t at = b * job->pixels * channels + p * job->nr;
-    for (size_t i = 0; i < job->pixels; i++) {
+    const al_panels_job *job = w->job;
+    const size_t channels = job->c->channels, n = least(channels - w->p * job->nr, job->nr);
+    const size_t at = (w->b * job->pixels + begin * job->c->columns) * channels + w->p * job->nr;
+    for (size_t i = 0; i < (end - begin) * job->c->columns; i++) {
         float *dx = job->dx + at + i * channels;
-        memcpy(dx, from + i * job->nr, n * sizeof *dx);
+        memcpy(dx, w->g.din + i * job->nr, n * sizeof *dx);
         if (job->residual)
             job->run->kernels->add(n, job->residual + at + i * channels, dx);
     }
 }
 
-/* dh -> dd in its place; the filter's gradient; and dz, that of what act is taken of after the expansion's norm. */
+/* din, rows [begin, end) -> dz, that of what act is taken of after the expansion's norm, and its sums. */
+static void activation_back(const way_back *w, size_t begin, size_t end)
+{
+    const al_panels_job *job = w->job;
+    const size_t first = begin * job->c->columns * job->nr;
+    const al_norm_act norm = al_panel_norm(job, &job->c->expand_state, job->c->act, w->p);
+    job->run->kernels->channels->norm_act_sums(
+        &norm, (end - begin) * job->c->columns, al_panel_of(job, job->c->e, job->pixels, w->p, w->b) + first, w->g.din,
+        al_panel_of(job, job->dz, job->pixels, w->p, w->b) + first, w->dz_sums, w->dz_u_sums);
+}
+
+/* dh -> the filter's gradient, and dz or dx; band by band, so that what one step writes the next reads while it is
+ * near. */
 static void filter_back(const al_panels_job *job, size_t p, size_t b, float *scratch)
 {
     const al_expanded *c = job->c;
-    const al_channel_kernels *kernels = job->run->kernels->channels;
-    const size_t at = b * job->width + p * job->nr, taps = c->kernel * c->kernel * job->nr;
-    float *d = al_panel_of(job, c->d, job->out_pixels, p, b), *dd = al_panel_of(job, job->dh, job->out_pixels, p, b);
-    float *input = scratch, *dinput = scratch + job->pixels * job->nr;
-    al_norm_act norm = al_panel_norm(job, &c->depthwise_state, c->act, p);
-    norm.gate = job->gates + at;
-    norm.extra = job->extra + at;
-    norm.slope = job->slope + p * job->nr;
-    norm.offset = job->offset + p * job->nr;
-    kernels->norm_act_backward(&norm, job->out_pixels, d, dd, dd);
-
-    const al_depthwise filter = al_panel_filter(job, p);
-    const al_depthwise_gradient g = {.in_rows = c->rows,
-                                     .in_columns = c->columns,
-                                     .out_rows = c->out_rows,
-                                     .out_columns = c->out_columns,
-                                     .channels = filter.channels,
-                                     .kernel = c->kernel,
-                                     .stride = c->stride,
-                                     .top = c->before,
-                                     .left = c->before,
-                                     .in = input,
-                                     .weight = filter.weight,
-                                     .dout = dd,
-                                     .din = dinput,
-                                     .dweight = job->dfilter + (b * job->panels + p) * taps};
-    if (job->gradient->filter) {
-        memset(g.dweight, 0, taps * sizeof *g.dweight);
-        al_panel_input(job, p, b, 0, c->rows, input);
-        kernels->depthwise_weight(&g);
+    way_back w = way_back_of(job, p, b, scratch);
+    float sums[2 * AL_PEAK_LANES] = {0.0f};
+    w.dz_sums = sums;
+    w.dz_u_sums = sums + job->nr;
+    memset(w.g.dweight, 0, c->kernel * c->kernel * job->nr * sizeof *w.g.dweight);
+    size_t filled = 0, done = 0;
+    for (size_t y = 0, next; y < c->out_rows; y = next) {
+        next = least(c->out_rows, y + al_panel_band(c));
+        norm_back(&w, y, next);
+        if (job->gradient->filter) {
+            filled = al_panel_fill(job, p, b, filled, next, w.input);
+            weight_rows(&w, y, next);
+        }
+        const size_t known = job->below ? rows_known(job, next) : done;
+        if (known == done)
+            continue;
+        input_rows(&w, done, known);
+        if (c->expand)
+            activation_back(&w, done, known);
+        else
+            put_rows(&w, done, known);
+        done = known;
     }
-    if (!job->below)
-        return;
-    input_gradient(job, p, &g);
-    if (!c->expand) {
-        put_panel(job, p, b, dinput);
-        return;
-    }
-    float *e = al_panel_of(job, c->e, job->pixels, p, b), sums[2 * AL_PEAK_LANES] = {0.0f};
     double *partial = al_panel_partial(job, b) + p * job->nr;
-    const al_norm_act expand = al_panel_norm(job, &c->expand_state, c->act, p);
-    kernels->norm_act_sums(&expand, job->pixels, e, dinput, al_panel_of(job, job->dz, job->pixels, p, b), sums,
-                           sums + job->nr);
     for (size_t i = 0; i < job->nr; i++) {
-        partial[i] = (double)sums[i];
-        partial[job->width + i] = (double)sums[job->nr + i];
+        partial[i] = (double)w.dz_sums[i];
+        partial[job->width + i] = (double)w.dz_u_sums[i];
     }
 }
 

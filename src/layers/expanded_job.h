@@ -12,7 +12,7 @@ typedef struct al_panels_job {
     const al_run *run;
     const al_expanded *c;
     size_t nr, panels, width, pixels, out_pixels;
-    float *scratch;                                 /* [threads][2][pixels of a picture][nr] */
+    float *scratch;                                 /* [threads] of al_panel_scratch */
     double *partial, *expand_sums, *depthwise_sums; /* sums of batch norms: [B] of them; of all pictures */
     const float *weight, *flipped, *zeros;          /* filters in panels, and turned; a bias */
 
@@ -64,8 +64,14 @@ al_norm_act al_panel_norm(const al_panels_job *job, const al_norm_state *state, 
 /* The convolution of panel p; in and out are left to fill in. */
 al_depthwise al_panel_filter(const al_panels_job *job, size_t p);
 
-/* Rows [begin, end) of what is filtered: act(norm(e)), or x where nothing is expanded. input: of the whole picture. */
-void al_panel_input(const al_panels_job *job, size_t p, size_t b, size_t begin, size_t end, float *input);
+/* Rows of what is filtered that are worked on together, so that they stay in a cache from one step to the next. */
+size_t al_panel_band(const al_expanded *c);
+
+/*
+ * What is filtered: act(norm(e)), or x where nothing is expanded. Of `input`, which is that of the whole picture, the
+ * first `filled` rows are there; fills in those that outputs before row `next` reach and returns how many there are.
+ */
+size_t al_panel_fill(const al_panels_job *job, size_t p, size_t b, size_t filled, size_t next, float *input);
 
 /* The sums that pictures leave in job->partial: picture b's; panel p of all added up, in their order. */
 double *al_panel_partial(const al_panels_job *job, size_t b);
