@@ -349,22 +349,31 @@ static size_t measure(al_trainer *t, step *s)
     return measured.peak;
 }
 
-/* Decides how many activations to keep: all, or what the limit leaves room for; and gets the workspace. */
+/* Steps of halving what may be kept. */
+#define KEEP_ROUNDS 8
+
+/*
+ * Decides how many activations to keep: all, or what the limit leaves room for; and gets the workspace. What the last
+ * blocks keep is given back before the first ones need most: it can be more than the limit exceeds the least.
+ */
 static align_status reserve(al_trainer *t, step *s, align_error *err)
 {
     const size_t limit = s->options->memory;
     s->keep = limit ? 0 : SIZE_MAX;
     size_t need = measure(t, s);
     if (limit > need) {
-        const size_t least = need;
-        for (size_t keep = limit - least; keep > (limit - least) / 64; keep = keep / 4 * 3) {
-            s->keep = keep;
-            need = measure(t, s);
-            if (need <= limit)
-                break;
-            s->keep = 0;
-            need = least;
+        size_t fits = 0, most = limit;
+        for (int round = 0; round < KEEP_ROUNDS; round++) {
+            s->keep = fits + (most - fits) / 2;
+            const size_t bytes = measure(t, s);
+            if (bytes > limit) {
+                most = s->keep;
+                continue;
+            }
+            fits = s->keep;
+            need = bytes;
         }
+        s->keep = fits;
     }
     const al_arena_rehearsal workspace = al_arena_rehearse(&t->workspace);
     t->workspace.peak = need;
