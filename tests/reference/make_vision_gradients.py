@@ -7,7 +7,8 @@ Made with transformers 4.37.2, torch 2.15.0, safetensors 0.8.0 (requirements.txt
 
 A case is a folder: the tower's checkpoint, and what the reference makes of pictures and of a gradient of pooler_output,
 in float64: `batch.safetensors` in train mode without drop connect, with the running statistics after it;
-`running.safetensors` in eval mode. Kernels, strides, paddings and widths are those that fit nothing.
+`running.safetensors` in eval mode. Kernels, strides, paddings and widths are those that fit nothing; the pictures of
+`bands` are too large to be filtered at once.
 """
 
 import argparse
@@ -46,6 +47,10 @@ CASES = dict(
     wide=dict(
         kernel_sizes=[3, 5], in_channels=[32, 16], out_channels=[16, 100], strides=[2, 1], num_block_repeats=[1, 2],
         expand_ratios=[4, 6], hidden_act="sigmoid", size=(29, 31), batch=2,
+    ),
+    bands=dict(
+        kernel_sizes=[3, 5], in_channels=[32, 8], out_channels=[8, 12], strides=[1, 2], num_block_repeats=[1, 2],
+        expand_ratios=[1, 3], num_channels=1, size=(140, 184), batch=1,
     ),
 )  # fmt: skip
 
