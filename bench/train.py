@@ -31,7 +31,9 @@ def arguments():
     parser.add_argument("--pairs", type=int, default=8)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--precision", choices=["f32", "bf16"], default="f32", help="of our matrix products")
-    parser.add_argument("--memory", type=float, default=0, metavar="GB", help="our workspace (default: what is fastest)")
+    parser.add_argument("--memory", type=float, default=1.1, metavar="GB",
+                        help="most of our workspace, beside 2.8 GB of weights, gradients and moments; 0: no limit, which "
+                             "is fastest (default: %(default)s, for a third of PyTorch's memory in all)")
     parser.add_argument("--steps", type=int, default=4, help="of a turn")
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--alone", action="store_true", help="without PyTorch")
