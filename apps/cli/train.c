@@ -214,6 +214,10 @@ typedef struct display {
     double pace; /* seconds a step, of late */
 } display;
 
+/* The line takes the place of the last one. On a narrow terminal it is cut off: of two rows one would stay. */
+#define START "\r\033[K\033[?7l"
+#define END   "\033[?7h"
+
 static void print_left(double seconds)
 {
     const int64_t left = (int64_t)seconds;
@@ -227,12 +231,14 @@ static void show(display *d, const align_train_progress *p)
     d->pace = d->pace > 0.0 ? 0.9 * d->pace + 0.1 * p->seconds : p->seconds;
     if (!d->shown)
         return;
-    fprintf(stderr, "\rstep %" PRId64 "/%" PRId64 "  loss %.4f  rate %.3g  temperature %.4f  %.3g pairs/s  ", p->step,
-            p->steps, p->loss, p->rate, p->temperature, d->pace > 0.0 ? (double)p->pairs / d->pace : 0.0);
+    const double speed = d->pace > 0.0 ? (double)p->pairs / d->pace : 0.0;
+    fprintf(stderr, START "step %" PRId64 "/%" PRId64 "  loss %.4f  rate %.3g  %.*f pairs/s  ", p->step, p->steps,
+            p->loss, p->rate, speed < 100.0 ? 1 : 0, speed);
     print_left(d->pace * (double)(p->steps - p->step));
+    fprintf(stderr, "  temperature %.4f", p->temperature);
     if (p->validation)
         fprintf(stderr, "  recall %.3f\n", align_recall_mean(p->validation));
-    fputs("\033[K", stderr);
+    fputs(END, stderr);
     fflush(stderr);
 }
 
@@ -245,6 +251,8 @@ static bool on_step(void *user, const align_train_progress *progress)
 static void on_warning(void *user, const char *message)
 {
     const display *d = user;
+    if (d->shown)
+        fputs("\r\033[K", stderr);
     cli_warn(d->quiet, "%s", message);
 }
 

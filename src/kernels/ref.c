@@ -405,7 +405,8 @@ static void softmax(size_t n, float scale, const float *addend, float *x)
         x[i] /= sum;
 }
 
-static void layer_norm(size_t n, float eps, const float *x, const float *weight, const float *bias, float *y)
+/* The mean, and 1 over the deviation, which layer norm divides by. */
+static float mean_and_scale(size_t n, float eps, const float *x, float *scale)
 {
     float mean = 0.0f, var = 0.0f;
     for (size_t i = 0; i < n; i++)
@@ -413,7 +414,14 @@ static void layer_norm(size_t n, float eps, const float *x, const float *weight,
     mean /= (float)n;
     for (size_t i = 0; i < n; i++)
         var += (x[i] - mean) * (x[i] - mean);
-    const float scale = 1.0f / sqrtf(var / (float)n + eps);
+    *scale = 1.0f / sqrtf(var / (float)n + eps);
+    return mean;
+}
+
+static void layer_norm(size_t n, float eps, const float *x, const float *weight, const float *bias, float *y)
+{
+    float scale;
+    const float mean = mean_and_scale(n, eps, x, &scale);
     for (size_t i = 0; i < n; i++)
         y[i] = (x[i] - mean) * scale * weight[i] + bias[i];
 }
@@ -428,13 +436,8 @@ static void softmax_backward(size_t n, const float *y, const float *dy, float *d
 static void layer_norm_backward(size_t n, float eps, const float *x, const float *weight, const float *dy, float *dx,
                                 float *dweight, float *dbias)
 {
-    float mean = 0.0f, var = 0.0f, g = 0.0f, gz = 0.0f; /* the means of g and g z */
-    for (size_t i = 0; i < n; i++)
-        mean += x[i];
-    mean /= (float)n;
-    for (size_t i = 0; i < n; i++)
-        var += (x[i] - mean) * (x[i] - mean);
-    const float scale = 1.0f / sqrtf(var / (float)n + eps);
+    float scale, g = 0.0f, gz = 0.0f; /* the means of g and g z */
+    const float mean = mean_and_scale(n, eps, x, &scale);
     for (size_t i = 0; i < n; i++) {
         g += dy[i] * weight[i];
         gz += dy[i] * weight[i] * (x[i] - mean) * scale;

@@ -75,11 +75,15 @@ static inline vf v_abs(vf a)
     return _mm512_abs_ps(a);
 }
 
+/* Without optimisation this is a macro of gcc's, whose mask of all ones is of the wrong sign. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
 /* a held to [-bound, bound]; of NaN one of the bounds, or NaN */
 static inline vf v_clamp(vf a, float bound)
 {
     return _mm512_range_ps(a, v_set(bound), 2); /* the smaller magnitude, the sign of a */
 }
+#pragma GCC diagnostic pop
 
 /* a < b ? x : y */
 static inline vf v_where_less(vf a, vf b, vf x, vf y)

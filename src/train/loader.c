@@ -377,7 +377,9 @@ align_status al_loader_new(al_loader **out, const align_dataset *dataset, const 
     l->tokenizer = align_processor_tokenizer(processor);
     l->config = align_processor_image_processor(processor);
     if (!l->tokenizer || !l->config)
-        FAIL(err, ALIGN_ERROR_NOT_FOUND, "the processor has no %s", l->config ? "tokenizer" : "image processor");
+        FAIL(err, ALIGN_ERROR_NOT_FOUND, "the processor has no %s in its folder",
+             l->config ? "tokenizer: expected tokenizer.json or vocab.txt"
+                       : "image processor: expected preprocessor_config.json");
     TRY(check_options(&l->options, err));
     TRY(al_sampler_init(&l->sampler, dataset, &l->options, err));
     TRY(find_size(l, err));

@@ -368,7 +368,7 @@ static align_status learn(loop *l, align_error *err)
              "step %" PRId64 ": the %s is %f: a lower learning rate, a longer warm-up or a bound on the gradient may "
              "help; checkpoints of earlier steps are whole",
              l->now.step, isfinite(l->now.loss) ? "gradient" : "loss",
-             isfinite(l->now.loss) ? l->now.gradient : l->now.loss);
+             fabs(isfinite(l->now.loss) ? l->now.gradient : l->now.loss)); /* a NaN may have a sign */
     al_optimizer_update(p->optimizer, factor, clip_factor(o->clip, l->now.gradient));
     p->losses[p->step++] = (float)l->now.loss;
 done:
