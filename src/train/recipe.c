@@ -75,7 +75,7 @@ static const rule rules[] = {
     {"freeze_batch_norm", FLAG,    AT(freeze_batch_norm), true,  0, 1, false, NULL},
     {"sync_batch_norm",   FLAG,    AT(sync_batch_norm),   true,  0, 1, false, NULL},
     {"threads",           THREADS, AT(threads),           false, 0, 1024, false, NULL},
-    {"loader_threads",    THREADS, AT(loader_threads),    false, 0, 1024, false, NULL},
+    {"loader_threads",    THREADS, AT(loader_threads),    false, 0, 256, false, NULL},
     {"memory",            WHOLE,   AT(memory),            false, 0, DBL_MAX, false, NULL},
     {"save_every",        WHOLE,   AT(save_every),        false, 0, MANY, false, NULL},
     {"validate_every",    WHOLE,   AT(validate_every),    false, 0, MANY, false, NULL},
