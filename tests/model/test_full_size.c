@@ -7,6 +7,7 @@
  * that is kept.
  */
 #include "model/params.h"
+#include "support/formula.h"
 
 #include <align/align.h>
 #include <math.h>
@@ -19,24 +20,6 @@
 #include <cmocka.h>
 
 /* ---- weights ---- */
-
-static uint32_t hash_of_name(const char *name)
-{
-    uint32_t h = 2166136261u; /* FNV-1a */
-    for (; *name; name++)
-        h = (h ^ (unsigned char)*name) * 16777619u;
-    return h;
-}
-
-/* Uniform in [-1, 1), exact in float. */
-static float uniform(uint32_t seed, uint32_t i)
-{
-    uint32_t h = i * 0x9E3779B9u + seed;
-    h = (h ^ h >> 16) * 0x85EBCA6Bu;
-    h = (h ^ h >> 13) * 0xC2B2AE35u;
-    h ^= h >> 16;
-    return (float)(h >> 8) * 0x1p-23f - 1.0f;
-}
 
 /* value = uniform * scale + offset */
 typedef struct formula {
@@ -83,10 +66,10 @@ static align_status fill(void *user, const al_param *p, align_error *err)
     }
     float *data = malloc((size_t)n * sizeof *data);
     assert_non_null(data);
-    const uint32_t seed = hash_of_name(p->name);
+    const uint32_t seed = formula_seed(p->name);
     const formula f = formula_of(p);
     for (int64_t i = 0; i < n; i++)
-        data[i] = uniform(seed, (uint32_t)i) * f.scale + f.offset;
+        data[i] = formula_uniform(seed, (uint32_t)i) * f.scale + f.offset;
     const align_tensor tensor = align_tensor_view(ALIGN_F32, p->rank, p->shape, data);
     const align_status status = align_tensors_add(state, p->name, &tensor, err);
     free(data);
@@ -153,7 +136,7 @@ static void as_the_reference(void **state)
         mask[i] = i < TOKENS + 9; /* the second text has 9 tokens */
     }
     for (uint32_t i = 0; i < 3 * PIXELS * PIXELS; i++)
-        pixels[i] = uniform(hash_of_name("pixel_values"), i);
+        pixels[i] = formula_uniform(formula_seed("pixel_values"), i);
     align_inputs in = ALIGN_INPUTS_INIT;
     in.input_ids = align_tensor_view(ALIGN_I64, 2, (const int64_t[]){TEXTS, TOKENS}, ids);
     in.attention_mask = align_tensor_view(ALIGN_I64, 2, (const int64_t[]){TEXTS, TOKENS}, mask);

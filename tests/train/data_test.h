@@ -52,6 +52,20 @@ static inline void assert_data_fails(const char *path, const align_dataset_optio
                  align_status_name(found), err.message);
 }
 
+/* Each allocation in turn fails while a data set is opened, until all succeed. */
+static inline void sweep_memory(const char *path)
+{
+    align_status status = ALIGN_ERROR_OUT_OF_MEMORY;
+    for (long n = 1; status != ALIGN_OK; n++) {
+        align_dataset *d = NULL;
+        al_memory_fail_at(n);
+        status = align_dataset_open(&d, path, NULL, NULL);
+        al_memory_fail_at(0);
+        assert_true(status == ALIGN_OK || status == ALIGN_ERROR_OUT_OF_MEMORY);
+        align_dataset_free(d);
+    }
+}
+
 /* Picture i has a name that ends so, and these texts, separated by "|". */
 static inline void assert_pair(const align_dataset *d, size_t i, const char *picture, const char *texts)
 {

@@ -366,25 +366,12 @@ static void test_split(void **state)
 static void test_no_memory(void **state)
 {
     (void)state;
-    const char *paths[] = {
-        write_text("m.tsv", "image\ttext\na.png\tx\nb.png\t\nb.png\ty\n"),
-        write_text("m.csv", "a.png,x\nb.png,\"y\"\n"),
-        write_text("m.jsonl", "{\"image\": \"a\", \"text\": \"x\"}\n{\"image\": \"b\", \"text\": \"y\"}"),
-        write_text("m.json", COCO),
-        write_text("k.json", KARPATHY),
-        in_scratch("photos")};
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
-        for (long n = 1;; n++) {
-            align_dataset *d = NULL;
-            align_error err = ALIGN_ERROR_INIT;
-            al_memory_fail_at(n);
-            align_status status = align_dataset_open(&d, paths[i], NULL, &err);
-            al_memory_fail_at(0);
-            assert_true(status == ALIGN_OK || status == ALIGN_ERROR_OUT_OF_MEMORY);
-            align_dataset_free(d);
-            if (status == ALIGN_OK)
-                break;
-        }
+    sweep_memory(write_text("m.tsv", "image\ttext\na.png\tx\nb.png\t\nb.png\ty\n"));
+    sweep_memory(write_text("m.csv", "a.png,x\nb.png,\"y\"\n"));
+    sweep_memory(write_text("m.jsonl", "{\"image\": \"a\", \"text\": \"x\"}\n{\"image\": \"b\", \"text\": \"y\"}"));
+    sweep_memory(write_text("m.json", COCO));
+    sweep_memory(write_text("k.json", KARPATHY));
+    sweep_memory(in_scratch("photos"));
     for (long n = 1;; n++) {
         align_dataset *d = open_data(in_scratch("s.tsv"), NULL), *part = NULL;
         al_memory_fail_at(n);

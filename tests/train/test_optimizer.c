@@ -2,6 +2,7 @@
  * number of threads; the average; schedules; what is frozen. */
 #include "base/memory.h"
 #include "support/compare.h"
+#include "support/formula.h"
 #include "support/small_model.h"
 #include "train/freeze.h"
 #include "train/optimizer.h"
@@ -21,23 +22,6 @@
 
 /* ---- the gradients of make_optimizer.py ---- */
 
-static uint32_t hash_of(const char *text)
-{
-    uint32_t h = 2166136261u;
-    for (; *text; text++)
-        h = (h ^ (unsigned char)*text) * 16777619u;
-    return h;
-}
-
-static float uniform(uint32_t name, uint32_t i)
-{
-    uint32_t h = i * 0x9E3779B9u + name;
-    h = (h ^ h >> 16) * 0x85EBCA6Bu;
-    h = (h ^ h >> 13) * 0xC2B2AE35u;
-    h ^= h >> 16;
-    return (float)(h >> 8) * 0x1p-23f - 1.0f;
-}
-
 static void set_gradients(al_trainable *t, int step)
 {
     char name[256];
@@ -46,9 +30,9 @@ static void set_gradients(al_trainable *t, int step)
         if (entry->buffer)
             continue;
         snprintf(name, sizeof name, "%s#%d", entry->name, step);
-        const uint32_t hash = hash_of(name);
+        const uint32_t seed = formula_seed(name);
         for (size_t k = 0; k < entry->elements; k++)
-            t->gradient[entry->offset + k] = 0.25f * uniform(hash, (uint32_t)k);
+            t->gradient[entry->offset + k] = 0.25f * formula_uniform(seed, (uint32_t)k);
     }
 }
 

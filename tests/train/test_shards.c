@@ -218,16 +218,7 @@ static void test_no_memory(void **state)
     tar_add_text(&tar, "b.json", "{\"caption\": \"x\"}");
     tar_write(&tar, "m-3.tar");
     snprintf(pattern, sizeof pattern, "%s/{m}-*{1,2,3}.tar", scratch);
-    for (long n = 1;; n++) {
-        align_dataset *d = NULL;
-        al_memory_fail_at(n);
-        const align_status status = align_dataset_open(&d, pattern, NULL, NULL);
-        al_memory_fail_at(0);
-        align_dataset_free(d);
-        if (status == ALIGN_OK)
-            break;
-        assert_int_equal(status, ALIGN_ERROR_OUT_OF_MEMORY);
-    }
+    sweep_memory(pattern);
 }
 
 int main(void)
