@@ -3,8 +3,8 @@
 /*
  * log.h: the run as lines of JSON, one a step, for people with other tools:
  *
- *     {"step": 12, "epoch": 0.5, "loss": 2.31, "rate": 0.001, "gradient": 1.7, "temperature": 0.07, "pairs": 64,
- * "seconds": 0.8}
+ *     {"step": 12, "epoch": 0.5, "loss": 2.31, "rate": 0.001, "gradient": 1.7, "temperature": 0.07,
+ *      "seconds": 0.8, "pairs": 64, "skipped": 0}
  *
  * A step that was validated has the lists "text_to_image" and "image_to_text" too: recall at 1, 5 and 10.
  */
