@@ -1,13 +1,10 @@
-"""Figures. Bench: quick ones while training (on teacher vectors); main(): the final ones, of the saved folder, through the
-reference's AlignProcessor and AlignModel -> out/figures.json and a table."""
+"""The figures of the model card: of a saved folder, through the reference's AlignProcessor and AlignModel -> out/figures.json and a table."""
 import os
 
 import numpy as np
 import torch
 
-from augment import on_white
-from captions import EACH
-from common import OUT, SIDE, load_concepts, queries, rank_of, split, words
+from common import OUT, load_concepts, queries, rank_of, split, words
 
 
 def measure(concepts, name_emb, image_emb, has, query_emb, seen, trained):
@@ -37,28 +34,6 @@ def measure(concepts, name_emb, image_emb, has, query_emb, seen, trained):
         if k.startswith('queries'):
             out[k] = [round(100 * float(v), 1) for v in np.mean(out[k], 0)] + [len(out[k])]
     return out
-
-
-class Bench:
-    def __init__(self, C, vendors=('openmoji',), side=SIDE):
-        from captions import Teacher
-        self.concepts = load_concepts()
-        Z = np.load(os.path.join(OUT, 'pictures.npz'))
-        self.x = {v: on_white(Z[v], side).contiguous(memory_format=torch.channels_last) for v in vendors}
-        self.has = {v: Z['has_' + v] for v in vendors}
-        self.names = C['feats'].float()[torch.arange(len(self.concepts)) * EACH]
-        self.q = Teacher()([q for q, _ in queries(self.concepts)]).float()
-        self.seen, self.trained = set(C['seen']), set(C['trained'])
-
-    def run(self, image, text):
-        n, q = text(self.names).numpy(), text(self.q).numpy()
-        return {v: measure(self.concepts, n, torch.cat([image(x[k:k + 256]) for k in range(0, len(x), 256)]).numpy(), self.has[v], q, self.seen, self.trained)
-                for v, x in self.x.items()}
-
-    @staticmethod
-    def show(res):
-        for v, r in res.items():
-            print('  ' + v + ': ' + '; '.join('%s %s' % (k, '/'.join(str(x) for x in y)) for k, y in r.items()), flush=True)
 
 
 def natural(vendor, concepts):

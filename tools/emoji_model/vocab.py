@@ -1,7 +1,6 @@
 """The model's own WordPiece vocabulary and the texts its text tower is distilled on -> out/vocab.txt, out/corpus.json.
 
-The vocabulary is a choice from the teacher's (30,522 entries, in order of frequency) plus whole words the teacher has to
-split: WordNet's words, those for things one can draw first. The corpus: WordNet's words and definitions, made-up phrases,
+The vocabulary is a choice from the teacher's (30,522 entries, in order of frequency): things one can draw first. The corpus: WordNet's words and definitions, made-up phrases,
 and the training texts of the drawings; never a query of queries.txt."""
 import collections
 import json
@@ -16,7 +15,7 @@ from captions import EACH, Teacher
 from common import OUT, SRC, TEACHER, load_concepts, queries, split, words
 from wordnet import WordNet
 
-SIZE = 13500
+SIZE = 10900
 DRAWABLE = {5, 6, 8, 13, 17, 18, 19, 20}         # animals, things, body, food, nature, people, weather, plants
 
 
@@ -86,16 +85,13 @@ def main():
         elif v in near:
             good = v in plain and not (proper[v] and v not in draw and count[v] < 5)
             score[v] = 35.6 * k ** .6 * (.55 if v in draw else .75 if good else 3.) * math.exp(-6 * (near[v] - .45))
-    for w in cand:                               # whole words the teacher splits; plurals and the like can stay split
-        if w not in known:
-            score[w] = (21000 if wn.count.get(w) else 34000) / (1 + count[w]) ** .2 * (.6 if w in draw else 1.) * (1 if w in lemma else 1.6) * math.exp(-6 * (near[w] - .45))
-    for w, n in emoji.items():
-        if w in known or len(w) > 3 and w.isalpha():
-            score[w] = min(score.get(w, 1e9), 2500 if w in lemma or n > 2 else 9000)
+    for w, k in emoji.items():
+        if w in score:
+            score[w] = min(score[w], 2500 if w in lemma or k > 2 else 9000)
     vocab = special + sorted(sorted(score, key=score.get)[:SIZE - len(special)], key=lambda v: (len(v.replace('##', '')) > 1, v))
     open(os.path.join(OUT, 'vocab.txt'), 'w').write('\n'.join(vocab) + '\n')
     vs = set(vocab)
-    print('vocabulary', len(vocab), 'cutoff', int(sorted(score.values())[SIZE]), 'new words', len([v for v in vocab if v not in known]), 'pieces', sum(v.startswith('##') for v in vocab),
+    print('vocabulary', len(vocab), 'cutoff', int(sorted(score.values())[SIZE]), 'pieces', sum(v.startswith('##') for v in vocab),
           'emoji words missing', sum(w not in vs for w in emoji), 'drawable words missing', sum(w not in vs for w in draw if w in known))
     # The corpus.
     rng = random.Random(2)
