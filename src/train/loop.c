@@ -238,6 +238,8 @@ static align_status open_logs(loop *l, align_error *err)
         TRY(al_log_open(&l->log, o->log, l->progress.step, err));
     if (o->events)
         TRY(al_events_open(&l->events, o->output, l->progress.step, err));
+    if (o->plot) /* a place that cannot be written is told of now, not after an epoch */
+        TRY(al_plot_save(o->plot, l->progress.losses, l->progress.step, err));
 done:
     return status;
 }
