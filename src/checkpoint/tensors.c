@@ -6,6 +6,7 @@
  */
 #include "checkpoint/tensors.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "checkpoint/convert.h"
@@ -65,12 +66,9 @@ void align_tensors_free(align_tensors *t)
 
 /* ---- looking up ---- */
 
-/* FNV-1a. */
 static uint64_t hash(const char *name)
 {
-    uint64_t h = UINT64_C(0xCBF29CE484222325);
-    for (; *name; name++)
-        h = (h ^ (uint8_t)*name) * UINT64_C(0x100000001B3);
+    const uint64_t h = al_hash(AL_HASH_START, name, strlen(name));
     return h ^ h >> 32;
 }
 

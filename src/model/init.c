@@ -2,6 +2,8 @@
  */
 #include "model/init.h"
 
+#include "base/hash.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -16,18 +18,9 @@ static uint64_t mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-/* FNV-1a */
-static uint64_t hash(const char *text)
-{
-    uint64_t h = UINT64_C(0xCBF29CE484222325);
-    for (; *text; text++)
-        h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001B3);
-    return h;
-}
-
 static uint64_t stream_start(uint64_t seed, const char *name)
 {
-    return mix(mix(seed + STEP) ^ hash(name));
+    return mix(mix(seed + STEP) ^ al_hash(AL_HASH_START, name, strlen(name)));
 }
 
 /* In [-1, 1), a multiple of 2^-52. */

@@ -2,6 +2,7 @@
 #include "model/packed.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/tensor.h"
@@ -37,8 +38,7 @@ typedef struct fingerprint {
 
 static void stir(uint64_t *hash, const void *bytes, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
-        *hash = (*hash ^ ((const uint8_t *)bytes)[i]) * UINT64_C(0x100000001B3);
+    *hash = al_hash(*hash, bytes, size);
 }
 
 static align_status stir_param(void *user, const al_param *param, align_error *err)
@@ -55,7 +55,7 @@ static align_status measure(fingerprint *out, const align_model *model, align_er
 {
     al_model_params params = model->params; /* the walk hands out slots that may be written; stir_param reads none */
     for (int i = 0; i < OWNERS; i++)
-        out->of[i] = UINT64_C(0xCBF29CE484222325);
+        out->of[i] = AL_HASH_START;
     stir(&out->of[ALIGN_TOWER_VISION], &model->config.vision_config.batch_norm_eps, sizeof(double));
     return al_params_visit(&params, &model->config, stir_param, out, err);
 }

@@ -1,6 +1,7 @@
 /* vocabulary.c: an open-addressing hash table from text to id, and an array from id to text. */
 #include "processor/vocabulary.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/status.h"
 
@@ -8,12 +9,9 @@
 
 #define FIRST_SLOTS 64
 
-/* FNV-1a. */
 static uint64_t hash(const char *text, size_t size)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < size; i++)
-        h = (h ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
+    const uint64_t h = al_hash(AL_HASH_START, text, size);
     return h ^ h >> 32;
 }
 

@@ -1,4 +1,5 @@
 /* builder.c: collects pairs as readers find them, and makes a data set of them. */
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "checkpoint/json.h"
@@ -38,15 +39,6 @@ align_status al_builder_string(al_builder *b, const char *text, size_t *string, 
 
 /* ---- pairs ---- */
 
-/* FNV-1a */
-static uint64_t hash(const char *text)
-{
-    uint64_t h = UINT64_C(0xCBF29CE484222325);
-    for (; *text; text++)
-        h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001B3);
-    return h;
-}
-
 static const char *name_of(const al_builder *b, size_t pair)
 {
     return b->strings.data + b->pairs[pair].place.name;
@@ -55,7 +47,7 @@ static const char *name_of(const al_builder *b, size_t pair)
 /* The slot that holds the pair of that name, or the free one where it belongs. */
 static size_t *find_slot(const al_builder *b, size_t *table, size_t table_size, const char *name)
 {
-    size_t at = (size_t)hash(name) & (table_size - 1);
+    size_t at = (size_t)al_hash(AL_HASH_START, name, strlen(name)) & (table_size - 1);
     while (table[at] && strcmp(name_of(b, table[at] - 1), name) != 0)
         at = (at + 1) & (table_size - 1);
     return &table[at];

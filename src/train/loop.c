@@ -11,6 +11,7 @@
  */
 #include "base/file.h"
 #include "base/folder.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/status.h"
@@ -86,16 +87,14 @@ static bool vision_learns(const al_trainable *t)
     return al_trainable_learns(t, ALIGN_TOWER_VISION);
 }
 
-/* FNV-1a over what the pairs say, so that other pairs are noticed. */
+/* A hash of what the pairs say, so that other pairs are noticed. */
 static uint64_t digest_of(const align_dataset *pairs)
 {
-    uint64_t h = UINT64_C(0xCBF29CE484222325);
+    uint64_t h = AL_HASH_START;
     for (size_t i = 0; i < align_dataset_count(pairs); i++)
         for (size_t k = 0; k < align_dataset_texts(pairs, i); k++) {
             const char *text = align_dataset_text(pairs, i, k);
-            do
-                h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001B3);
-            while (*text++); /* the end counts too: "a", "bc" are not "ab", "c" */
+            h = al_hash(h, text, strlen(text) + 1); /* the end counts too: "a", "bc" are not "ab", "c" */
         }
     return h;
 }
