@@ -3,7 +3,7 @@
 
 #define STEP UINT64_C(0x9E3779B97F4A7C15)
 
-static uint64_t mix(uint64_t x)
+uint64_t al_random_mix(uint64_t x)
 {
     x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
     x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
@@ -12,13 +12,13 @@ static uint64_t mix(uint64_t x)
 
 uint64_t al_random_bits(uint64_t key, uint64_t index)
 {
-    return mix(key + (index + 1) * STEP);
+    return al_random_mix(key + (index + 1) * STEP);
 }
 
 /* Hashed once more than a number is, lest the stream of a key be a part of its parent's. */
 uint64_t al_random_key(uint64_t key, uint64_t site)
 {
-    return mix(al_random_bits(key, site) ^ STEP);
+    return al_random_mix(al_random_bits(key, site) ^ STEP);
 }
 
 double al_random_unit(uint64_t key, uint64_t index)

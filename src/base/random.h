@@ -13,6 +13,10 @@
 /* The key of one of many streams under a key. */
 uint64_t al_random_key(uint64_t key, uint64_t site);
 
+/* SplitMix64's finalizer, which all of this is made of: a permutation that changes about half of the bits where one
+ * changes. */
+uint64_t al_random_mix(uint64_t x);
+
 /* 64 random bits. */
 uint64_t al_random_bits(uint64_t key, uint64_t index);
 

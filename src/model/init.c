@@ -3,31 +3,28 @@
 #include "model/init.h"
 
 #include "base/hash.h"
+#include "base/random.h"
 
 #include <math.h>
 #include <string.h>
 
 /* ---- random numbers ---- */
 
-#define STEP UINT64_C(0x9E3779B97F4A7C15)
+/* One tensor's numbers, drawn in turn. */
+typedef struct stream {
+    uint64_t key, index;
+} stream;
 
-static uint64_t mix(uint64_t x)
+static stream stream_start(uint64_t seed, const char *name)
 {
-    x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return x ^ (x >> 31);
-}
-
-static uint64_t stream_start(uint64_t seed, const char *name)
-{
-    return mix(mix(seed + STEP) ^ al_hash(AL_HASH_START, name, strlen(name)));
+    const uint64_t hash = al_hash(AL_HASH_START, name, strlen(name));
+    return (stream){al_random_mix(al_random_bits(seed, 0) ^ hash), 0};
 }
 
 /* In [-1, 1), a multiple of 2^-52. */
-static double next_uniform(uint64_t *state)
+static double next_uniform(stream *s)
 {
-    *state += STEP;
-    return (double)(mix(*state) >> 11) * 0x1p-52 - 1.0;
+    return 2.0 * al_random_unit(s->key, s->index++) - 1.0;
 }
 
 /* ln x for 0 < x < 1: x = m 2^e with m near 1, ln m = 2 artanh((m - 1) / (m + 1)) as a series, |t| < 0.172. */
@@ -50,12 +47,12 @@ static double natural_log(double x)
 }
 
 /* Two independent draws of N(0, 1): a point of the unit disc, its radius changed to a normal's. */
-static void next_normal_pair(uint64_t *state, double pair[2])
+static void next_normal_pair(stream *s, double pair[2])
 {
     double x, y, r2;
     do {
-        x = next_uniform(state);
-        y = next_uniform(state);
+        x = next_uniform(s);
+        y = next_uniform(s);
         r2 = x * x + y * y;
     } while (r2 >= 1 || r2 == 0);
     const double scale = sqrt(-2 * natural_log(r2) / r2);
@@ -65,20 +62,20 @@ static void next_normal_pair(uint64_t *state, double pair[2])
 
 void al_init_normal(float *out, size_t n, double range, uint64_t seed, const char *name)
 {
-    uint64_t state = stream_start(seed, name);
+    stream s = stream_start(seed, name);
     double pair[2] = {0, 0};
     for (size_t i = 0; i < n; i++) {
         if (i % 2 == 0)
-            next_normal_pair(&state, pair);
+            next_normal_pair(&s, pair);
         out[i] = (float)(range * pair[i % 2]);
     }
 }
 
 static void fill_uniform(float *out, size_t n, double bound, uint64_t seed, const char *name)
 {
-    uint64_t state = stream_start(seed, name);
+    stream s = stream_start(seed, name);
     for (size_t i = 0; i < n; i++)
-        out[i] = (float)(bound * next_uniform(&state));
+        out[i] = (float)(bound * next_uniform(&s));
 }
 
 /* ---- the reference's rules ---- */
