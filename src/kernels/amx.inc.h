@@ -25,6 +25,8 @@
  * The two tiles of a band of at most 32 rows overlap if its rows are odd: what is computed twice comes out the same.
  * Sums that wait lose nothing (integers wait as their bits), so the order of additions depends on k alone.
  */
+#include "base/least.h"
+
 #include <string.h>
 
 /* The part of the operand that should stay in L2; rows of a block: many, since weights are made ready for each, but not
@@ -55,11 +57,6 @@
 typedef struct range {
     size_t begin, end;
 } range;
-
-static inline size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 /* ---- how tiles cover a block of rows ---- */
 
@@ -260,13 +257,13 @@ static void finish_rows(const work *w, range rows, float *sums)
 static inline void run_errand(const work *w, errands *e)
 {
     if (e->rows.begin < e->rows.end) {
-        const range some = {e->rows.begin, smaller(e->rows.begin + e->rows_at_once, e->rows.end)};
+        const range some = {e->rows.begin, al_least(e->rows.begin + e->rows_at_once, e->rows.end)};
         finish_rows(w, some, e->sums);
         e->sums += (some.end - some.begin) * NR;
         e->rows.begin = some.end;
     }
     if (MAKES_TILES && e->weights.begin < e->weights.end) {
-        const range some = {e->weights.begin, smaller(e->weights.begin + e->weights_at_once, e->weights.end)};
+        const range some = {e->weights.begin, al_least(e->weights.begin + e->weights_at_once, e->weights.end)};
         make_tiles(e->packed, e->packed_rows, some.begin, some.end, e->room);
         e->weights.begin = some.end;
     }
@@ -357,7 +354,7 @@ static void multiply_panel(const al_gemm *g, cover *v, range rows, range chunk, 
               .slice = slice_steps(steps),
               .panel = panel,
               .column = column,
-              .columns = g->c_padded ? NR : smaller(g->n - column, NR),
+              .columns = g->c_padded ? NR : al_least(g->n - column, NR),
               .waiting = waiting,
               .start = start};
     w.direct = w.columns == NR && g->c_row_stride == NR && !g->residual && !g->c_bf16;
@@ -367,15 +364,15 @@ static void multiply_panel(const al_gemm *g, cover *v, range rows, range chunk, 
     const float *first = first_sums(g, column);
     for (size_t i = 0; i < v->tile_rows * NR; i += VL)
         v_store(start + i, first ? v_load(first + i % NR) : v_zero());
-    range slice = {chunk.begin, smaller(chunk.begin + w.slice, chunk.end)};
+    range slice = {chunk.begin, al_least(chunk.begin + w.slice, chunk.end)};
     if (MAKES_TILES)
         make_tiles(weights_at(&w, panel, slice.begin), g->k - slice.begin * K_STEP, 0,
                    (slice.end - slice.begin) * K_STEP, room[0]);
     for (size_t i = 0; i == 0 || slice.begin < chunk.end; i++) {
-        const range next = {slice.end, smaller(slice.end + w.slice, chunk.end)};
+        const range next = {slice.end, al_least(slice.end + w.slice, chunk.end)};
         errands other = {.weights = {0, (next.end - next.begin) * K_STEP},
                          .packed = weights_at(&w, panel, next.begin),
-                         .packed_rows = g->k - smaller(next.begin * K_STEP, g->k),
+                         .packed_rows = g->k - al_least(next.begin * K_STEP, g->k),
                          .room = room[(i + 1) % 2]};
         multiply_slice(&w, slice, MAKES_TILES ? room[i % 2] : weights_at(&w, panel, slice.begin), &other);
         slice = next;
@@ -386,7 +383,7 @@ static void multiply_panel(const al_gemm *g, cover *v, range rows, range chunk, 
 static size_t block_rows(size_t rows, size_t a_row)
 {
     size_t most = CHUNK_BYTES / a_row / BAND_ROWS * BAND_ROWS;
-    most = most < FEW_ROWS ? FEW_ROWS : smaller(most, BLOCK_ROWS);
+    most = most < FEW_ROWS ? FEW_ROWS : al_least(most, BLOCK_ROWS);
     const size_t blocks = (rows + most - 1) / most, even = (rows + blocks - 1) / blocks;
     return blocks == 1 ? rows : (even + BAND_ROWS - 1) / BAND_ROWS * BAND_ROWS;
 }
@@ -398,7 +395,7 @@ static void gemm(const al_gemm *g, size_t row_begin, size_t row_end, size_t pane
     const size_t steps = (g->k + K_STEP - 1) / K_STEP, block = block_rows(row_end - row_begin, operand_row(g->k));
     size_t configured = 0;
     for (size_t row = row_begin; row < row_end; row += block) {
-        const range rows = {row, smaller(row + block, row_end)};
+        const range rows = {row, al_least(row + block, row_end)};
         cover v = cover_rows(rows.end - rows.begin);
         if (v.tile_rows != configured)
             configure(configured = v.tile_rows);
@@ -407,7 +404,7 @@ static void gemm(const al_gemm *g, size_t row_begin, size_t row_end, size_t pane
         chunk = g->c_bf16 ? steps : chunk < slice ? slice : chunk; /* sums cannot wait where they are rounded */
         for (size_t k = 0; k == 0 || k < steps; k += chunk)
             for (size_t panel = panel_begin; panel < panel_end; panel++)
-                multiply_panel(g, &v, rows, (range){k, smaller(k + chunk, steps)}, panel);
+                multiply_panel(g, &v, rows, (range){k, al_least(k + chunk, steps)}, panel);
     }
     _tile_release(); /* so that switching threads need not save tiles */
 }

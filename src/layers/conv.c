@@ -1,6 +1,7 @@
 /* conv.c: see conv.h. */
 #include "layers/conv.h"
 
+#include "base/least.h"
 #include "base/tensor.h"
 #include "layers/profile.h"
 
@@ -122,11 +123,6 @@ static bool in_place(const expand_job *job, size_t p)
     return !job->expand && (p + 1 < job->panels || job->conv->channels % k->vl == 0);
 }
 
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static void plan(expand_job *job)
 {
     const size_t nr = job->run->kernels->nr, kernel = job->conv->kernel, stride = job->conv->stride;
@@ -138,8 +134,8 @@ static void plan(expand_job *job)
     const size_t fit = WINDOW_FLOATS / (job->columns * nr);
     job->band = fit >= job->rows ? job->part : fit > kernel ? (fit - kernel) / stride + 1 : 1;
     job->band = job->band < job->part ? job->band : job->part;
-    const size_t wanted = smaller(TOGETHER_ROWS / (job->rows * job->columns), fit / job->rows);
-    job->together = job->expand && job->band == job->out_rows ? smaller(wanted, job->batch) : 1;
+    const size_t wanted = al_least(TOGETHER_ROWS / (job->rows * job->columns), fit / job->rows);
+    job->together = job->expand && job->band == job->out_rows ? al_least(wanted, job->batch) : 1;
     job->together = job->together < 1 ? 1 : job->together;
     const size_t reach = (job->band - 1) * stride + kernel, band_rows = reach < job->rows ? reach : job->rows;
     const size_t held = job->together > 1 ? job->together * job->rows : band_rows;

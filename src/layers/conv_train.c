@@ -1,14 +1,10 @@
 /* conv_train.c: see conv_train.h. */
 #include "layers/conv_train.h"
 
+#include "base/least.h"
 #include "layers/matmul.h"
 
 #include <string.h>
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 /* ---- matrices ---- */
 
@@ -24,7 +20,7 @@ static void pack_work(void *user, size_t begin, size_t end, int thread)
     (void)thread;
     const pack_job *job = user;
     const size_t nr = job->packing->kernels->nr, in = job->linear->in, first = begin * nr;
-    const size_t rows = least(end * nr, job->linear->out) - first;
+    const size_t rows = al_least(end * nr, job->linear->out) - first;
     const int64_t shape[2] = {(int64_t)rows, (int64_t)in};
     const align_tensor part = align_tensor_view(ALIGN_F32, 2, shape, job->weight + first * in);
     al_packed_fill(&job->linear->weight, job->packing, in, first, rows, &part, NULL);

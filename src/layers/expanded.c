@@ -1,14 +1,10 @@
 /* expanded.c: see expanded.h; expanded_backward.c has the way back. */
 #include "layers/expanded.h"
 
+#include "base/least.h"
 #include "layers/expanded_job.h"
 
 #include <string.h>
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 static size_t panels_of(const al_run *run, size_t channels)
 {
@@ -25,7 +21,7 @@ size_t al_expanded_width(const al_run *run, size_t channels)
 size_t al_panel_lanes(const al_panels_job *job, size_t p)
 {
     const size_t vl = job->run->kernels->vl, left = job->c->channels - p * job->nr;
-    return least((left + vl - 1) / vl * vl, job->nr);
+    return al_least((left + vl - 1) / vl * vl, job->nr);
 }
 
 float *al_panel_of(const al_panels_job *job, float *base, size_t pixels, size_t p, size_t b)
@@ -173,7 +169,7 @@ static void add_moments(const al_panels_job *job, size_t p, size_t b, size_t row
     float mean[AL_PEAK_LANES], squares[AL_PEAK_LANES];
     const size_t n = al_panel_lanes(job, p);
     for (size_t row = 0, piece; row < rows; row += piece) {
-        piece = least(rows - row, MOMENT_ROWS);
+        piece = al_least(rows - row, MOMENT_ROWS);
         job->run->kernels->channels->moments(piece, n, job->nr, x + row * job->nr, mean, squares);
         al_norm_add_moments(al_panel_partial(job, b), job->width, p * job->nr, n, piece, mean, squares);
     }
@@ -233,7 +229,7 @@ static void expand_picture(const al_panels_job *job, size_t p, size_t b, float *
     gemm.c_padded = true;
     clear_partial(job, p, b);
     for (size_t row = 0, rows; row < job->pixels; row += rows) {
-        rows = least(job->pixels - row, HOT_PIXELS);
+        rows = al_least(job->pixels - row, HOT_PIXELS);
         al_linear_kernel(job->run, &job->expand, job->operand != NULL)(&gemm, row, row + rows, p, p + 1);
         if (!job->gates && c->mode.batch)
             add_moments(job, p, b, rows, e + row * job->nr);
@@ -257,7 +253,7 @@ static void fill_input(const al_panels_job *job, size_t p, size_t b, size_t begi
         job->run->kernels->channels->norm_act(&norm, pixels, e, input, NULL);
         return;
     }
-    const size_t n = least(c->channels - p * nr, nr);
+    const size_t n = al_least(c->channels - p * nr, nr);
     const float *x = c->x + (b * job->pixels + first) * c->channels + p * nr;
     for (size_t i = 0; i < pixels; i++) {
         memcpy(input + i * nr, x + i * c->channels, n * sizeof *input);
@@ -269,7 +265,7 @@ size_t al_panel_fill(const al_panels_job *job, size_t p, size_t b, size_t filled
 {
     const al_expanded *c = job->c;
     const ptrdiff_t reach = (ptrdiff_t)((next - 1) * c->stride + c->kernel) - c->before;
-    const size_t to = reach < 0 ? 0 : least((size_t)reach, c->rows);
+    const size_t to = reach < 0 ? 0 : al_least((size_t)reach, c->rows);
     if (to <= filled)
         return filled;
     fill_input(job, p, b, filled, to, input);
@@ -304,7 +300,7 @@ static void filter_picture(const al_panels_job *job, size_t p, size_t b, float *
     clear_partial(job, p, b);
     size_t filled = 0;
     for (size_t y = 0, next; y < c->out_rows; y = next) {
-        next = least(c->out_rows, y + al_panel_band(c));
+        next = al_least(c->out_rows, y + al_panel_band(c));
         filled = al_panel_fill(job, p, b, filled, next, scratch);
         job->run->kernels->depthwise(&d, y, next);
         if (!job->gates && c->mode.batch)
@@ -323,7 +319,7 @@ static void activate_picture(const al_panels_job *job, size_t p, size_t b, float
     norm.gate = job->gates ? job->gates + b * job->width + first : NULL;
     job->run->kernels->channels->norm_act(&norm, job->out_pixels, al_panel_of(job, c->d, job->out_pixels, p, b),
                                           al_panel_of(job, job->h, job->out_pixels, p, b), job->means ? sums : NULL);
-    for (size_t i = 0; job->means && i < least(c->channels - first, job->nr); i++)
+    for (size_t i = 0; job->means && i < al_least(c->channels - first, job->nr); i++)
         job->means[b * c->channels + first + i] = sums[i] / (float)job->out_pixels;
 }
 

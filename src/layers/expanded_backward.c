@@ -8,15 +8,11 @@
  * The sums over all pixels that a batch norm's gradient wants are linear in the gates and in what reaches the pixels
  * through the gates; so one reading of dh and d gives them before either is known (al_gate_sums).
  */
+#include "base/least.h"
 #include "layers/expanded_job.h"
 #include "layers/matmul.h"
 
 #include <string.h>
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 /* ---- sums ---- */
 
@@ -144,7 +140,7 @@ static size_t rows_known(const al_panels_job *job, size_t rows)
     const ptrdiff_t known = (ptrdiff_t)(rows * c->stride) - c->before;
     if (rows == c->out_rows)
         return c->rows;
-    return known < 0 ? 0 : least((size_t)known, job->dz == job->dh ? least(rows, c->rows) : c->rows);
+    return known < 0 ? 0 : al_least((size_t)known, job->dz == job->dh ? al_least(rows, c->rows) : c->rows);
 }
 
 /* dd -> din, rows [begin, end) of the input. For stride 1 that is a convolution with the filter turned round; other
@@ -177,7 +173,7 @@ static void input_rows(const way_back *w, size_t begin, size_t end)
 static void put_rows(const way_back *w, size_t begin, size_t end)
 {
     const al_panels_job *job = w->job;
-    const size_t channels = job->c->channels, n = least(channels - w->p * job->nr, job->nr);
+    const size_t channels = job->c->channels, n = al_least(channels - w->p * job->nr, job->nr);
     const size_t at = (w->b * job->pixels + begin * job->c->columns) * channels + w->p * job->nr;
     for (size_t i = 0; i < (end - begin) * job->c->columns; i++) {
         float *dx = job->dx + at + i * channels;
@@ -210,7 +206,7 @@ static void filter_back(const al_panels_job *job, size_t p, size_t b, float *scr
     memset(w.g.dweight, 0, c->kernel * c->kernel * job->nr * sizeof *w.g.dweight);
     size_t filled = 0, done = 0;
     for (size_t y = 0, next; y < c->out_rows; y = next) {
-        next = least(c->out_rows, y + al_panel_band(c));
+        next = al_least(c->out_rows, y + al_panel_band(c));
         norm_back(&w, y, next);
         if (job->gradient->filter) {
             filled = al_panel_fill(job, p, b, filled, next, w.input);

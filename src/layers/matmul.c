@@ -12,6 +12,7 @@
  */
 #include "layers/matmul.h"
 
+#include "base/least.h"
 #include "layers/linear.h"
 
 #include <string.h>
@@ -34,11 +35,6 @@
 static size_t round_up(size_t n, size_t multiple)
 {
     return (n + multiple - 1) / multiple * multiple;
-}
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
 }
 
 /* The size of even pieces of n that are multiples of `multiple` and at most about `most`. */
@@ -87,7 +83,7 @@ static plan plan_of(const al_run *run, const al_matmul *p)
     const size_t rows = ROWS_ROOM / bytes > LEAST_ROWS ? ROWS_ROOM / bytes : LEAST_ROWS;
     out.rows = out.prepares || p->a_transposed ? even_pieces(p->m, rows, k->nr) : p->m;
     out.chunks = chunks_of(p->k, out.depth);
-    out.parts = p->m * p->n <= SMALL_C ? least(out.chunks, MOST_PARTS) : 1;
+    out.parts = p->m * p->n <= SMALL_C ? al_least(out.chunks, MOST_PARTS) : 1;
     return out;
 }
 
@@ -139,7 +135,7 @@ static void transpose(const al_kernels *k, al_matrix x, size_t rows, size_t colu
         return;
     }
     for (size_t c = 0; c < columns; c += k->nr, x.data += x.panel)
-        k->transpose(rows, least(columns - c, k->nr), x.data, x.row_stride, y + c * y_stride, y_stride);
+        k->transpose(rows, al_least(columns - c, k->nr), x.data, x.row_stride, y + c * y_stride, y_stride);
 }
 
 /* ---- b ---- */
@@ -149,7 +145,7 @@ static void gather(const block *w, size_t panel, size_t begin, size_t n, float *
 {
     const al_matmul *p = w->p;
     const size_t nr = w->run->kernels->nr, first = w->columns.begin + panel * nr, k = w->depth.begin + begin;
-    const size_t columns = least(w->columns.begin + w->columns.n - first, nr);
+    const size_t columns = al_least(w->columns.begin + w->columns.n - first, nr);
     if (columns < nr)
         memset(to, 0, n * nr * sizeof *to);
     if (p->b_transposed) {
@@ -175,7 +171,7 @@ static void pack_work(void *user, size_t begin, size_t end, int thread)
         float *strip = w->scratch->strips + (size_t)thread * STRIP * nr;
         const size_t most = w->p->b_transposed && in_panels(w->run->kernels, &w->p->b) ? nr : STRIP;
         for (size_t k = 0; k < depth; k += most) {
-            const size_t n = least(depth - k, most);
+            const size_t n = al_least(depth - k, most);
             gather(w, panel, k, n, strip);
             product->pack(n, strip, to + k * nr);
         }
@@ -206,7 +202,7 @@ static void rows_work(void *user, size_t begin, size_t end, int thread)
         return;
     }
     for (size_t row = begin, next; row < end; row = next) {
-        next = least(end, (row / nr + 1) * nr);
+        next = al_least(end, (row / nr + 1) * nr);
         if (!w->how->prepares) {
             put_upright(w, row, next, w->scratch->upright + row * depth);
             continue;
@@ -250,7 +246,7 @@ static void multiply_block(const block *w)
     }
     for (size_t column = 0; column < w->columns.n; column += nr) { /* panels that are further apart than k is long */
         al_gemm panel = g;
-        panel.n = least(w->columns.n - column, nr);
+        panel.n = al_least(w->columns.n - column, nr);
         panel.b = part_of(p->b, nr, w->depth.begin, w->columns.begin + column).data;
         panel.bias = g.bias ? g.bias + column : NULL;
         panel.c = g.c + column / nr * p->c_panel;
@@ -265,15 +261,15 @@ static void multiply_chunk(block *w)
     const plan *how = w->how;
     const size_t nr = w->run->kernels->nr;
     const bool once = p->m <= how->rows; /* one block of rows, for all blocks of columns */
-    w->rows = (range){0, least(p->m, how->rows)};
+    w->rows = (range){0, al_least(p->m, how->rows)};
     if (once)
         make_rows_ready(w);
     for (w->columns.begin = 0; w->columns.begin < p->n; w->columns.begin += how->columns) {
-        w->columns.n = least(p->n - w->columns.begin, how->columns);
+        w->columns.n = al_least(p->n - w->columns.begin, how->columns);
         if (how->packs)
             al_threads_run(w->run->threads, (w->columns.n + nr - 1) / nr, 1, pack_work, w);
         for (w->rows.begin = 0; w->rows.begin < p->m; w->rows.begin += how->rows) {
-            w->rows.n = least(p->m - w->rows.begin, how->rows);
+            w->rows.n = al_least(p->m - w->rows.begin, how->rows);
             if (!once)
                 make_rows_ready(w);
             multiply_block(w);
@@ -286,7 +282,7 @@ static void multiply_chunks(const al_run *run, const al_matmul *p, const plan *h
     block w = {.run = run, .p = p, .how = how, .scratch = s};
     for (size_t chunk = 0; chunk < chunks; chunk++) {
         w.depth.begin = chunk * how->depth;
-        w.depth.n = least(p->k - w.depth.begin, how->depth);
+        w.depth.n = al_least(p->k - w.depth.begin, how->depth);
         multiply_chunk(&w);
     }
 }
@@ -315,7 +311,7 @@ static void parts_work(void *user, size_t begin, size_t end, int thread)
         al_matmul p = *job->p;
         p.a = p.a_transposed ? part_of(p.a, nr, k, 0) : part_of(p.a, nr, 0, k);
         p.b = p.b_transposed ? part_of(p.b, nr, 0, k) : part_of(p.b, nr, k, 0);
-        p.k = least(p.k - k, chunks * how->depth);
+        p.k = al_least(p.k - k, chunks * how->depth);
         p.bias = part == 0 ? p.bias : NULL;
         p.add = false;
         p.c = job->sums + part * p.m * job->width;
@@ -344,7 +340,7 @@ static void put_into_c(const al_kernels *k, const al_matmul *p, const float *x, 
     for (size_t row = 0; row < p->m; row++)
         for (size_t column = 0; column < p->n; column += k->nr) {
             float *c = p->c + column / k->nr * p->c_panel + row * p->c_row_stride;
-            const size_t n = least(p->n - column, k->nr);
+            const size_t n = al_least(p->n - column, k->nr);
             if (p->add)
                 k->add(n, x + row * stride + column, c);
             else

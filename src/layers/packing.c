@@ -1,6 +1,7 @@
 /* packing.c: see packing.h. */
 #include "layers/packing.h"
 
+#include "base/least.h"
 #include "base/status.h"
 #include "base/tensor.h"
 
@@ -139,18 +140,13 @@ static void read_row(const row_reader *r, size_t begin, size_t n, float *out)
             out[i] *= r->factor;
 }
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Sets the column's step, its largest magnitude / 127, and gives the inverse: 0 for a column of zeros, and for one that
  * is not finite, whose step is then not finite either. */
 static float choose_step(const row_reader *r, float *scale)
 {
     float stretch[BLOCK_DEPTH], largest = 0.0f, taint = 0.0f;
     for (size_t begin = 0; begin < r->in; begin += BLOCK_DEPTH) {
-        const size_t n = least(r->in - begin, BLOCK_DEPTH);
+        const size_t n = al_least(r->in - begin, BLOCK_DEPTH);
         read_row(r, begin, n, stretch);
         for (size_t i = 0; i < n; i++) {
             largest = fmaxf(largest, fabsf(stretch[i]));
@@ -206,7 +202,7 @@ static void fill_rows(const al_packed *packed, size_t nr, size_t column, size_t 
     for (size_t r = 0; r < rows && packed->scale; r++)
         inverse[r] = choose_step(&readers[r], (float *)(uintptr_t)packed->scale + column + r);
     for (size_t begin = 0; begin < in; begin += BLOCK_DEPTH, to += BLOCK_DEPTH * size * nr) {
-        const size_t n = least(in - begin, BLOCK_DEPTH), units = round_up(n, product->group) / product->group;
+        const size_t n = al_least(in - begin, BLOCK_DEPTH), units = round_up(n, product->group) / product->group;
         for (size_t r = 0; r < rows; r++) {
             read_row(&readers[r], begin, n, stretch);
             sums[r] += put_row(product, stretch, n, inverse[r], r, &rows_of_block);
@@ -228,7 +224,7 @@ void al_packed_fill(const al_packed *packed, const al_packing *p, size_t in, siz
     const size_t nr = p->kernels->nr;
     for (size_t row = 0; row < rows;) {
         const size_t column = first + row, panel_left = nr - column % nr;
-        const size_t n = least(least(BLOCK_ROWS, panel_left), rows - row);
+        const size_t n = al_least(al_least(BLOCK_ROWS, panel_left), rows - row);
         row_reader readers[BLOCK_ROWS];
         for (size_t i = 0; i < n; i++)
             readers[i] = (row_reader){weight, row + i, in, scale ? scale[row + i] : 1.0f};
@@ -253,7 +249,7 @@ void al_pack(const al_kernels *k, const float *matrix, size_t row_stride, size_t
     if (out % nr)
         memset(packed + (panels - 1) * nr * in, 0, nr * in * sizeof *packed);
     for (size_t p = 0; p < panels; p++) {
-        const size_t n = least(out - p * nr, nr);
+        const size_t n = al_least(out - p * nr, nr);
         if (!transposed)
             k->transpose(n, in, matrix + p * nr * row_stride, row_stride, packed + p * in * nr, nr);
         for (size_t i = 0; transposed && i < in; i++)
@@ -297,7 +293,7 @@ void al_pack_bf16(const al_kernels *k, const uint16_t *matrix, size_t row_stride
 {
     const size_t nr = k->nr, depth = round_up(in, k->products[ALIGN_PRECISION_BF16]->k_multiple);
     for (size_t column = 0; column < out; column += nr, packed += nr * depth) {
-        const size_t n = least(out - column, nr);
+        const size_t n = al_least(out - column, nr);
         if (n < nr || in < depth)
             memset(packed, 0, nr * depth * sizeof *packed);
         if (transposed)

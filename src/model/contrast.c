@@ -18,6 +18,7 @@
  */
 #include "model/contrast.h"
 
+#include "base/least.h"
 #include "layers/matmul.h"
 
 #include <math.h>
@@ -166,11 +167,6 @@ static void spread_gradient(const al_run *run, const block *b)
 
 /* ---- one direction, block by block ---- */
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static void multiply_block(const al_run *run, const block *b)
 {
     const direction *d = b->of;
@@ -192,11 +188,11 @@ static void each_block(const al_run *run, const direction *d, block_work work, b
 {
     const size_t mark = al_arena_mark(run->arena);
     block b = {.of = d};
-    b.products = al_arena_floats(run->arena, least(d->rows, BLOCK_ROWS) * least(d->columns, BLOCK_COLUMNS));
+    b.products = al_arena_floats(run->arena, al_least(d->rows, BLOCK_ROWS) * al_least(d->columns, BLOCK_COLUMNS));
     for (b.row = 0; b.row < d->rows; b.row += b.rows) {
-        b.rows = least(d->rows - b.row, BLOCK_ROWS);
+        b.rows = al_least(d->rows - b.row, BLOCK_ROWS);
         for (b.column = 0; b.column < d->columns; b.column += b.columns) {
-            b.columns = least(d->columns - b.column, BLOCK_COLUMNS);
+            b.columns = al_least(d->columns - b.column, BLOCK_COLUMNS);
             multiply_block(run, &b);
             if (!run->dry)
                 al_threads_run(run->threads, b.rows, 0, work, &b);
