@@ -230,15 +230,18 @@ static inline __attribute__((always_inline)) void activate_as(const align_activa
     }
     for (; i + VL <= n; i += VL)
         v_store(x + i, v_activation_as(act, roughly, v_load(x + i)));
-    if (i == n)
-        return;
-    float tail[VL] = {0};
-    for (size_t j = i; j < n; j++)
-        tail[j - i] = x[j];
-    v_store(tail, v_activation_as(act, roughly, v_load(tail)));
-    for (size_t j = i; j < n; j++)
-        x[j] = tail[j - i];
+    if (i < n)
+        store_tail(n - i, x + i, v_activation_as(act, roughly, load_tail(n - i, x + i, 0.0f)));
 }
+
+/* All activations that do something. */
+/* clang-format off */
+#define FOR_ACTIVATIONS(DO)                                                                    \
+    DO(ALIGN_ACT_GELU) DO(ALIGN_ACT_GELU_10) DO(ALIGN_ACT_GELU_NEW) DO(ALIGN_ACT_GELU_FAST)    \
+    DO(ALIGN_ACT_QUICK_GELU) DO(ALIGN_ACT_LAPLACE) DO(ALIGN_ACT_LEAKY_RELU) DO(ALIGN_ACT_MISH) \
+    DO(ALIGN_ACT_RELU) DO(ALIGN_ACT_RELU2) DO(ALIGN_ACT_RELU6) DO(ALIGN_ACT_SELU)              \
+    DO(ALIGN_ACT_SIGMOID) DO(ALIGN_ACT_SILU) DO(ALIGN_ACT_TANH)
+/* clang-format on */
 
 static void activate(align_activation act, size_t n, float *x)
 {
@@ -247,21 +250,7 @@ static void activate(align_activation act, size_t n, float *x)
     case name:                          \
         activate_as(name, false, n, x); \
         break;
-        CASE(ALIGN_ACT_GELU)
-        CASE(ALIGN_ACT_GELU_10)
-        CASE(ALIGN_ACT_GELU_NEW)
-        CASE(ALIGN_ACT_GELU_FAST)
-        CASE(ALIGN_ACT_QUICK_GELU)
-        CASE(ALIGN_ACT_LAPLACE)
-        CASE(ALIGN_ACT_LEAKY_RELU)
-        CASE(ALIGN_ACT_MISH)
-        CASE(ALIGN_ACT_RELU)
-        CASE(ALIGN_ACT_RELU2)
-        CASE(ALIGN_ACT_RELU6)
-        CASE(ALIGN_ACT_SELU)
-        CASE(ALIGN_ACT_SIGMOID)
-        CASE(ALIGN_ACT_SILU)
-        CASE(ALIGN_ACT_TANH)
+        FOR_ACTIVATIONS(CASE)
 #undef CASE
     case ALIGN_ACT_LINEAR:
     case ALIGN_ACT_COUNT:

@@ -131,21 +131,7 @@ static void activate_backward(align_activation act, size_t n, const float *x, co
         slopes_of(name, n, x, dy, dx); \
         break;
         CASE(ALIGN_ACT_LINEAR)
-        CASE(ALIGN_ACT_GELU)
-        CASE(ALIGN_ACT_GELU_10)
-        CASE(ALIGN_ACT_GELU_NEW)
-        CASE(ALIGN_ACT_GELU_FAST)
-        CASE(ALIGN_ACT_QUICK_GELU)
-        CASE(ALIGN_ACT_LAPLACE)
-        CASE(ALIGN_ACT_LEAKY_RELU)
-        CASE(ALIGN_ACT_MISH)
-        CASE(ALIGN_ACT_RELU)
-        CASE(ALIGN_ACT_RELU2)
-        CASE(ALIGN_ACT_RELU6)
-        CASE(ALIGN_ACT_SELU)
-        CASE(ALIGN_ACT_SIGMOID)
-        CASE(ALIGN_ACT_SILU)
-        CASE(ALIGN_ACT_TANH)
+        FOR_ACTIVATIONS(CASE)
 #undef CASE
     case ALIGN_ACT_COUNT:
         break;

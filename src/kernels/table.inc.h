@@ -4,6 +4,8 @@
  */
 #include "kernels/products.h"
 
+#include "kernels/tail.inc.h"
+
 #include "kernels/math.inc.h"
 
 #include "kernels/finish.inc.h"
@@ -28,7 +30,6 @@ static const al_product f32_product = {
 #include "kernels/depthwise.inc.h"
 #include "kernels/peak.inc.h"
 #include "kernels/pixels.inc.h"
-#include "kernels/tail.inc.h"
 
 #include "kernels/adam.inc.h"
 #include "kernels/depthwise_gradient.inc.h"
