@@ -7,11 +7,6 @@
 
 #include <string.h>
 
-static size_t panels_of(const al_kernels *k, size_t channels)
-{
-    return (channels + k->nr - 1) / k->nr;
-}
-
 /* ---- stem ---- */
 
 typedef struct windows_job {
@@ -56,7 +51,7 @@ void al_depthwise_conv_init(al_depthwise_conv *conv, const al_packing *packing, 
 {
     const al_kernels *k = packing->kernels;
     const size_t channels = (size_t)weight->shape[0], kernel = (size_t)weight->shape[2], taps = kernel * kernel;
-    const size_t padded = panels_of(k, channels) * k->nr, size = align_dtype_size(weight->dtype);
+    const size_t padded = al_panel_width(k, channels), size = align_dtype_size(weight->dtype);
     float *w = al_arena_floats(packing->arena, padded * taps), *b = al_arena_floats(packing->arena, padded);
     conv->channels = channels;
     conv->kernel = kernel;
@@ -307,7 +302,7 @@ void al_expand_depthwise_forward(const al_run *run, const al_linear *expand, con
                       .expand = expand,
                       .conv = conv,
                       .batch = batch,
-                      .panels = panels_of(run->kernels, conv->channels),
+                      .panels = al_panel_count(run->kernels, conv->channels),
                       .rows = rows,
                       .columns = columns,
                       .out_rows = al_depthwise_conv_size(conv, rows),
@@ -347,7 +342,7 @@ void al_expand_depthwise_forward(const al_run *run, const al_linear *expand, con
 void al_squeeze_excite_gates(const al_run *run, const al_squeeze_excite *se, size_t batch, const float *means,
                              align_activation act, float *gates)
 {
-    const size_t width = panels_of(run->kernels, se->expand.out) * run->kernels->nr;
+    const size_t width = al_panel_width(run->kernels, se->expand.out);
     const size_t mark = al_arena_mark(run->arena);
     float *squeezed = al_arena_floats(run->arena, batch * se->reduce.out);
     if (!run->dry && width != se->expand.out) /* row-major results do not touch the padding */
@@ -401,8 +396,8 @@ static void scale_work(void *user, size_t begin, size_t end, int thread)
 static void project_with_gated_weights(const al_run *run, const al_linear *l, size_t batch, size_t pixels,
                                        const float *x, const float *gates, const float *residual, float *y)
 {
-    const size_t nr = run->kernels->nr, panels = panels_of(run->kernels, l->out);
-    const size_t width = panels_of(run->kernels, l->in) * nr, mark = al_arena_mark(run->arena);
+    const size_t nr = run->kernels->nr, panels = al_panel_count(run->kernels, l->out);
+    const size_t width = al_panel_width(run->kernels, l->in), mark = al_arena_mark(run->arena);
     float *scaled = al_arena_floats(run->arena, panels * nr * l->in);
     for (size_t b = 0; b < batch; b++) {
         if (!run->dry) {
@@ -423,7 +418,7 @@ void al_gated_projection(const al_run *run, const al_linear *l, size_t batch, si
                          const float *gates, const float *residual, float *y)
 {
     if (al_linear_prepares(l, batch * pixels)) { /* the gates join on the way */
-        const al_gates each = {gates, pixels, panels_of(run->kernels, l->in) * run->kernels->nr};
+        const al_gates each = {gates, pixels, al_panel_width(run->kernels, l->in)};
         al_linear_forward_gated(run, l, batch * pixels, al_panels(run, x, batch * pixels), each,
                                 al_rows_out(run, y, l->out, residual));
         return;
@@ -433,7 +428,7 @@ void al_gated_projection(const al_run *run, const al_linear *l, size_t batch, si
         return;
     }
     if (!run->dry) {
-        const size_t panels = panels_of(run->kernels, l->in);
+        const size_t panels = al_panel_count(run->kernels, l->in);
         gate_job job = {run->kernels, batch, pixels, panels, gates, x};
         al_threads_run(run->threads, panels * batch, 1, gate_work, &job);
     }

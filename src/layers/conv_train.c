@@ -57,15 +57,9 @@ void al_weight_gradient(const al_run *run, align_precision precision, size_t row
 
 /* ---- squeeze and excite ---- */
 
-static size_t gates_width(const al_run *run, const al_squeeze *s)
-{
-    const size_t nr = run->kernels->nr;
-    return (s->expand.out + nr - 1) / nr * nr;
-}
-
 void al_squeeze_forward(const al_run *run, const al_squeeze *s, const float *means)
 {
-    const size_t n = s->batch * s->reduce.out, width = gates_width(run, s);
+    const size_t n = s->batch * s->reduce.out, width = al_panel_width(run->kernels, s->expand.out);
     al_dense_forward(run, &s->reduce, s->batch, means, s->before, s->reduce.out);
     if (!run->dry) {
         memcpy(s->after, s->before, n * sizeof *s->after);
@@ -79,7 +73,8 @@ void al_squeeze_forward(const al_run *run, const al_squeeze *s, const float *mea
 
 void al_squeeze_backward(const al_run *run, const al_squeeze *s, const float *means, float *dgates, float *dmeans)
 {
-    const size_t mark = al_arena_mark(run->arena), n = s->batch * s->reduce.out, width = gates_width(run, s);
+    const size_t mark = al_arena_mark(run->arena), n = s->batch * s->reduce.out,
+                 width = al_panel_width(run->kernels, s->expand.out);
     float *dsqueezed = al_arena_floats(run->arena, n);
     for (size_t i = 0; i < s->batch * width && !run->dry; i++) /* of a sigmoid, from what came out */
         dgates[i] *= s->gates[i] * (1.0f - s->gates[i]);

@@ -6,16 +6,6 @@
 
 #include <string.h>
 
-static size_t panels_of(const al_run *run, size_t channels)
-{
-    return (channels + run->kernels->nr - 1) / run->kernels->nr;
-}
-
-size_t al_expanded_width(const al_run *run, size_t channels)
-{
-    return panels_of(run, channels) * run->kernels->nr;
-}
-
 /* ---- panels of pictures ---- */
 
 size_t al_panel_lanes(const al_panels_job *job, size_t p)
@@ -56,8 +46,8 @@ al_panels_job al_panels_take(const al_run *run, const al_expanded *c)
     al_panels_job job = {.run = run,
                          .c = c,
                          .nr = run->kernels->nr,
-                         .panels = panels_of(run, c->channels),
-                         .width = al_expanded_width(run, c->channels),
+                         .panels = al_panel_count(run->kernels, c->channels),
+                         .width = al_panel_width(run->kernels, c->channels),
                          .pixels = c->rows * c->columns,
                          .out_pixels = c->out_rows * c->out_columns};
     const size_t size = taps_of(&job) * job.width;

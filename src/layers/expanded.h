@@ -31,8 +31,6 @@ typedef struct al_expanded {
     float *e, *d;                                /* in panels */
 } al_expanded;
 
-size_t al_expanded_width(const al_run *run, size_t channels);
-
 /* x -> e, d, the states, and h in panels, which may be d, with its means [B, channels] over pixels. */
 void al_expanded_forward(const al_run *run, const al_expanded *c, float *h, float *means);
 

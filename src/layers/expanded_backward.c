@@ -18,7 +18,7 @@
 
 al_gated_sums al_gated_sums_take(const al_run *run, const al_expanded *c)
 {
-    return (al_gated_sums){al_arena_floats(run->arena, c->batch * al_expanded_width(run, c->channels) * 5)};
+    return (al_gated_sums){al_arena_floats(run->arena, c->batch * al_panel_width(run->kernels, c->channels) * 5)};
 }
 
 static al_gate_sums sums_of(const al_panels_job *job, size_t p, size_t b)

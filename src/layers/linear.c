@@ -50,6 +50,16 @@ al_linear_output al_bf16_out(uint16_t *data, size_t row_stride)
     return (al_linear_output){.row_stride = row_stride, .bf16 = data};
 }
 
+size_t al_panel_count(const al_kernels *k, size_t columns)
+{
+    return (columns + k->nr - 1) / k->nr;
+}
+
+size_t al_panel_width(const al_kernels *k, size_t columns)
+{
+    return al_panel_count(k, columns) * k->nr;
+}
+
 al_matrix al_panels(const al_run *run, const float *data, size_t rows)
 {
     return (al_matrix){data, run->kernels->nr, rows * run->kernels->nr};

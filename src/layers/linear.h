@@ -53,6 +53,10 @@ bool al_linear_takes_bf16(const al_linear *linear);
 size_t al_bf16_stride(const al_linear *reader);
 al_linear_output al_bf16_out(uint16_t *data, size_t row_stride);
 
+/* Panels that hold so many columns, and floats of a row in all of them. */
+size_t al_panel_count(const al_kernels *kernels, size_t columns);
+size_t al_panel_width(const al_kernels *kernels, size_t columns);
+
 /* A matrix of `rows` rows in panels (kernels.h), as input. */
 al_matrix al_panels(const al_run *run, const float *data, size_t rows);
 

@@ -69,8 +69,7 @@ static void stem_forward(const al_run *run, const al_vision_tower *t, size_t bat
 /* Floats that a pixel's expanded channels take in panels. */
 static size_t padded_width(const al_run *run, const mbconv *m)
 {
-    const size_t nr = run->kernels->nr;
-    return (m->project.in + nr - 1) / nr * nr;
+    return al_panel_width(run->kernels, m->project.in);
 }
 
 /*

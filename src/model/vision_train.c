@@ -210,7 +210,7 @@ static void mbconv_begin(const al_run *run, al_vision_trainer *t, const al_train
 {
     mbconv *m = &t->blocks[i];
     const al_vision_block_params *w = &how->weights->vision.blocks[i], *g = &how->gradients->vision.blocks[i];
-    const size_t channels = (size_t)w->expanded, width = al_expanded_width(run, channels);
+    const size_t channels = (size_t)w->expanded, width = al_panel_width(run->kernels, channels);
     m->begin = al_arena_mark(run->arena);
     m->x = x;
     m->expanded = (al_expanded){
@@ -263,7 +263,7 @@ static size_t pixels_out(const mbconv *m)
 
 static void take_expanded(const al_run *run, mbconv *m)
 {
-    const size_t width = al_expanded_width(run, m->expanded.channels);
+    const size_t width = al_panel_width(run->kernels, m->expanded.channels);
     m->expanded.e = m->expanded.expand ? al_arena_floats(run->arena, pixels_in(m) * width) : NULL;
     m->expanded.d = al_arena_floats(run->arena, pixels_out(m) * width);
 }
@@ -282,8 +282,8 @@ static void mbconv_forward(const al_run *run, al_vision_trainer *t, const al_tra
     const size_t mark = al_arena_mark(run->arena);
     if (!m->kept)
         take_expanded(run, m);
-    float *h =
-        m->kept ? al_arena_floats(run->arena, rows * al_expanded_width(run, m->expanded.channels)) : m->expanded.d;
+    float *h = m->kept ? al_arena_floats(run->arena, rows * al_panel_width(run->kernels, m->expanded.channels))
+                       : m->expanded.d;
     al_expanded_forward(run, &m->expanded, h, m->means);
     al_squeeze_forward(run, &m->squeeze, m->means);
     const al_linear project =
@@ -321,7 +321,7 @@ static void project_backward(const al_run *run, const mbconv *m, const al_traini
 /* The gradient of the means, shared out among the pixels. */
 static void share_out(const al_run *run, const mbconv *m, const float *dmeans, float *extra)
 {
-    const size_t channels = m->expanded.channels, width = al_expanded_width(run, channels);
+    const size_t channels = m->expanded.channels, width = al_panel_width(run->kernels, channels);
     if (run->dry)
         return;
     memset(extra, 0, m->expanded.batch * width * sizeof *extra);
@@ -336,7 +336,8 @@ static void mbconv_backward(const al_run *run, al_vision_trainer *t, const al_tr
     mbconv *m = &t->blocks[i];
     const al_vision_block_params *w = &how->weights->vision.blocks[i], *g = &how->gradients->vision.blocks[i];
     const size_t rows = pixels_out(m), n = rows * m->out.channels, mark = al_arena_mark(run->arena);
-    const size_t channels = m->expanded.channels, width = al_expanded_width(run, channels), batch = m->expanded.batch;
+    const size_t channels = m->expanded.channels, width = al_panel_width(run->kernels, channels),
+                 batch = m->expanded.batch;
     const al_batch_norm norm = project_norm(t, how, i);
     const al_expanded_gradient gradient = {al_tensor_floats(&g->expand_conv), al_tensor_floats(&g->depthwise)};
 
@@ -372,7 +373,7 @@ static void choose_kept(const al_run *run, al_vision_trainer *t, const al_traini
         mbconv *m = &t->blocks[i];
         const al_vision_block_params *w = &how->weights->vision.blocks[i];
         const size_t in = w->expand ? m->in.rows * m->in.columns : 0, out = m->out.rows * m->out.columns;
-        const size_t bytes = batch * (in + out) * al_expanded_width(run, (size_t)w->expanded) * sizeof(float);
+        const size_t bytes = batch * (in + out) * al_panel_width(run->kernels, (size_t)w->expanded) * sizeof(float);
         fits = fits && bytes <= left;
         m->kept = fits;
         left -= fits ? bytes : 0;
