@@ -21,7 +21,7 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "base/tensor.h"
-#include "layers/matmul.h"
+#include "layers/dense.h"
 #include "model/contrast.h"
 #include "model/inputs.h"
 #include "model/text_train.h"
@@ -184,52 +184,17 @@ static void normalize_backward(const al_run *run, size_t rows, size_t n, const f
 }
 
 /* features [B, P] = states W^T + b */
-static void project(const al_run *run, const step *s, float *features)
+static al_dense projection(const step *s)
 {
     const al_linear_params *p = &s->trainable->weights.text_projection;
-    const size_t nr = run->kernels->nr;
-    al_matmul_run(run, &(al_matmul){.m = s->pairs,
-                                    .n = width(s),
-                                    .k = hidden_size(s),
-                                    .a = {s->states, hidden_size(s), nr},
-                                    .b = {p->weight.data, hidden_size(s), nr},
-                                    .b_transposed = true,
-                                    .bias = p->bias.data,
-                                    .c = features,
-                                    .c_row_stride = width(s),
-                                    .c_panel = nr,
-                                    .precision = ALIGN_PRECISION_F32});
-}
-
-/* dW += dy^T states, db += the sum of dy, states_gradient = dy W */
-static void project_backward(const al_run *run, const step *s, const float *dy)
-{
     const al_linear_params *gradients = &s->trainable->gradients.text_projection;
-    const size_t nr = run->kernels->nr, h = hidden_size(s), p = width(s);
-    if (gradients->weight.data)
-        al_matmul_run(run, &(al_matmul){.m = p,
-                                        .n = h,
-                                        .k = s->pairs,
-                                        .a = {dy, p, nr},
-                                        .a_transposed = true,
-                                        .b = {s->states, h, nr},
-                                        .c = al_tensor_floats(&gradients->weight),
-                                        .c_row_stride = h,
-                                        .c_panel = nr,
-                                        .add = true,
-                                        .precision = ALIGN_PRECISION_F32});
-    for (size_t b = 0; b < s->pairs && gradients->bias.data && !run->dry; b++)
-        run->kernels->add(p, dy + b * p, al_tensor_floats(&gradients->bias));
-    if (s->states_gradient)
-        al_matmul_run(run, &(al_matmul){.m = s->pairs,
-                                        .n = h,
-                                        .k = p,
-                                        .a = {dy, p, nr},
-                                        .b = {s->trainable->weights.text_projection.weight.data, h, nr},
-                                        .c = s->states_gradient,
-                                        .c_row_stride = h,
-                                        .c_panel = nr,
-                                        .precision = ALIGN_PRECISION_F32});
+    return (al_dense){.in = hidden_size(s),
+                      .out = width(s),
+                      .weight = p->weight.data,
+                      .bias = p->bias.data,
+                      .weight_gradient = al_tensor_floats(&gradients->weight),
+                      .bias_gradient = al_tensor_floats(&gradients->bias),
+                      .precision = ALIGN_PRECISION_F32};
 }
 
 static void copy_out(const al_run *run, const step *s, const float *from, float *to)
@@ -244,9 +209,10 @@ static void embed_and_contrast(const al_run *run, step *s)
     const size_t mark = al_arena_mark(run->arena), n = s->pairs * width(s);
     const al_step_options *options = s->options;
     const align_tensor *temperature = &s->trainable->weights.temperature;
+    const al_dense project = projection(s);
     float *features = al_arena_floats(run->arena, n), *text_gradient = al_arena_floats(run->arena, n);
     float *texts = al_arena_floats(run->arena, n), *images = al_arena_floats(run->arena, n);
-    project(run, s, features);
+    al_dense_forward(run, &project, s->pairs, s->states, features, width(s));
     normalize(run, s->pairs, width(s), features, texts);
     normalize(run, s->pairs, width(s), s->pooled, images);
     copy_out(run, s, texts, options->outputs.text_embeds);
@@ -272,7 +238,7 @@ static void embed_and_contrast(const al_run *run, step *s)
     if (temperature_gradient && !run->dry)
         *temperature_gradient += (float)contrast.temperature_gradient;
     normalize_backward(run, s->pairs, width(s), features, texts, text_gradient);
-    project_backward(run, s, text_gradient);
+    al_dense_backward(run, &project, s->pairs, s->states, text_gradient, width(s), false, s->states_gradient);
     if (s->pooled_gradient)
         normalize_backward(run, s->pairs, width(s), s->pooled, images, s->pooled_gradient);
     al_arena_release(run->arena, mark);
