@@ -21,7 +21,6 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "base/tensor.h"
-#include "layers/dense.h"
 #include "model/contrast.h"
 #include "model/inputs.h"
 #include "model/text_train.h"
@@ -188,13 +187,7 @@ static al_dense projection(const step *s)
 {
     const al_linear_params *p = &s->trainable->weights.text_projection;
     const al_linear_params *gradients = &s->trainable->gradients.text_projection;
-    return (al_dense){.in = hidden_size(s),
-                      .out = width(s),
-                      .weight = p->weight.data,
-                      .bias = p->bias.data,
-                      .weight_gradient = al_tensor_floats(&gradients->weight),
-                      .bias_gradient = al_tensor_floats(&gradients->bias),
-                      .precision = ALIGN_PRECISION_F32};
+    return al_training_dense(&p->weight, &p->bias, &gradients->weight, &gradients->bias, ALIGN_PRECISION_F32);
 }
 
 static void copy_out(const al_run *run, const step *s, const float *from, float *to)

@@ -80,13 +80,7 @@ static const float *numbers(const align_tensor *t)
 
 static al_dense dense_of(const al_training *how, const al_linear_params *p, const al_linear_params *gradient)
 {
-    return (al_dense){.in = (size_t)p->weight.shape[1],
-                      .out = (size_t)p->weight.shape[0],
-                      .weight = numbers(&p->weight),
-                      .bias = numbers(&p->bias),
-                      .weight_gradient = al_tensor_floats(&gradient->weight),
-                      .bias_gradient = al_tensor_floats(&gradient->bias),
-                      .precision = how->precision};
+    return al_training_dense(&p->weight, &p->bias, &gradient->weight, &gradient->bias, how->precision);
 }
 
 static al_layer_norm norm_of(const al_text_trainer *t, const al_layer_norm_params *p)

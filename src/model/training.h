@@ -7,6 +7,7 @@
  * and gradients accumulate over slices and batches by running passes one after the other.
  */
 #include "layers/collective.h"
+#include "layers/dense.h"
 #include "layers/run.h"
 #include "model/params.h"
 
@@ -42,4 +43,8 @@ static inline void al_training_tell(const al_run *run, const al_training *how, c
     if (how->watch && !run->dry)
         how->watch->whole(how->watch->user, from);
 }
+
+/* A layer of weight [out, in, ...] and bias [out] (NULL: none) with where their gradients go. */
+al_dense al_training_dense(const align_tensor *weight, const align_tensor *bias, const align_tensor *weight_gradient,
+                           const align_tensor *bias_gradient, align_precision precision);
 #endif

@@ -116,18 +116,6 @@ static al_batch_norm batch_norm(const al_vision_trainer *t, double momentum, con
                            .bias_gradient = al_tensor_floats(&gradients->bias)};
 }
 
-static al_dense dense(const al_training *how, const align_tensor *weight, const align_tensor *bias,
-                      const align_tensor *weight_gradient, const align_tensor *bias_gradient)
-{
-    return (al_dense){.in = (size_t)(align_tensor_elements(weight) / weight->shape[0]),
-                      .out = (size_t)weight->shape[0],
-                      .weight = weight->data,
-                      .bias = bias ? bias->data : NULL,
-                      .weight_gradient = al_tensor_floats(weight_gradient),
-                      .bias_gradient = bias_gradient ? al_tensor_floats(bias_gradient) : NULL,
-                      .precision = how->precision};
-}
-
 static al_batch_norm stem_norm(const al_vision_trainer *t, const al_training *how)
 {
     return batch_norm(t, t->config->batch_norm_momentum, &how->weights->vision.stem_norm,
@@ -136,9 +124,8 @@ static al_batch_norm stem_norm(const al_vision_trainer *t, const al_training *ho
 
 static al_dense stem_convolution(const al_training *how)
 {
-    al_dense conv = dense(how, &how->weights->vision.convolution, NULL, &how->gradients->vision.convolution, NULL);
-    conv.precision = ALIGN_PRECISION_F32; /* it reads pixels */
-    return conv;
+    return al_training_dense(&how->weights->vision.convolution, NULL, &how->gradients->vision.convolution, NULL,
+                             ALIGN_PRECISION_F32); /* it reads pixels */
 }
 
 static al_batch_norm project_norm(const al_vision_trainer *t, const al_training *how, size_t i)
@@ -239,10 +226,10 @@ static void mbconv_begin(const al_run *run, al_vision_trainer *t, const al_train
     }
     m->squeeze.batch = batch;
     m->squeeze.act = t->act;
-    m->squeeze.reduce = dense(how, &w->squeeze_reduce.weight, &w->squeeze_reduce.bias, &g->squeeze_reduce.weight,
-                              &g->squeeze_reduce.bias);
-    m->squeeze.expand = dense(how, &w->squeeze_expand.weight, &w->squeeze_expand.bias, &g->squeeze_expand.weight,
-                              &g->squeeze_expand.bias);
+    m->squeeze.reduce = al_training_dense(&w->squeeze_reduce.weight, &w->squeeze_reduce.bias, &g->squeeze_reduce.weight,
+                                          &g->squeeze_reduce.bias, how->precision);
+    m->squeeze.expand = al_training_dense(&w->squeeze_expand.weight, &w->squeeze_expand.bias, &g->squeeze_expand.weight,
+                                          &g->squeeze_expand.bias, how->precision);
     m->squeeze.before = al_arena_floats(run->arena, batch * m->squeeze.reduce.out);
     m->squeeze.after = al_arena_floats(run->arena, batch * m->squeeze.reduce.out);
     m->squeeze.gates = al_arena_floats(run->arena, batch * width);
