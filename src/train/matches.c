@@ -16,7 +16,7 @@ typedef struct al_match_text {
 align_status al_matches_init(al_matches *m, const align_dataset *dataset, size_t total, align_error *err)
 {
     const size_t words = al_match_words(total);
-    *m = (al_matches){.dataset = dataset, .total = total};
+    *m = (al_matches){.dataset = dataset};
     m->texts = al_calloc(total, words * sizeof *m->texts);
     m->images = al_calloc(total, words * sizeof *m->images);
     m->order = al_calloc(total, sizeof *m->order);

@@ -10,13 +10,12 @@
 
 typedef struct al_matches {
     const align_dataset *dataset;
-    size_t total;                /* pairs a batch */
-    uint64_t *texts;             /* bits [total, words]: whether text i is true of picture j too */
-    uint64_t *images;            /* bits [total, words]: whether picture i has text j */
-    struct al_match_text *order; /* [total]: the batch's texts, sorted */
+    uint64_t *texts;             /* bits [pairs, words]: whether text i is true of picture j too */
+    uint64_t *images;            /* bits [pairs, words]: whether picture i has text j */
+    struct al_match_text *order; /* [pairs]: the batch's texts, sorted */
 } al_matches;
 
-/* The data set must outlive it. */
+/* For batches of at most total pairs. The data set must outlive it. */
 align_status al_matches_init(al_matches *matches, const align_dataset *dataset, size_t total, align_error *err);
 void al_matches_done(al_matches *matches);
 
