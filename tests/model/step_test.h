@@ -4,7 +4,6 @@
 #include "base/random.h"
 #include "load_test.h"
 #include "model/align_train.h"
-#include "support/larger.h"
 
 enum { PAIRS = 6, TOKENS = 9, SIDE = 24, CHANNELS = 3, VOCABULARY = 30 };
 
@@ -97,15 +96,15 @@ static inline void assert_close(const al_trainable *t, const float *found, const
 {
     double scale = 0.0;
     for (size_t i = 0; i < t->size; i++)
-        scale = larger(scale, fabs((double)expected[i]));
+        scale = fmax(scale, fabs((double)expected[i]));
     for (size_t e = 0; e < t->n_entries; e++) {
         const al_trainable_entry *entry = &t->entries[e];
         double largest = scale * 1e-2, difference = 0.0;
         if (entry->buffer)
             continue;
         for (size_t i = entry->offset; i < entry->offset + entry->elements; i++) {
-            largest = larger(largest, fabs((double)expected[i]));
-            difference = larger(difference, fabs((double)found[i] - (double)expected[i]));
+            largest = fmax(largest, fabs((double)expected[i]));
+            difference = fmax(difference, fabs((double)found[i] - (double)expected[i]));
         }
         if (!(difference <= tolerance * largest))
             fail_msg("%s: differs by %g of %g", entry->name, difference, largest);

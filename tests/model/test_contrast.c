@@ -6,7 +6,6 @@
 
 #include "base/random.h"
 #include "ranks_test.h"
-#include "support/larger.h"
 
 #include <math.h>
 
@@ -156,9 +155,9 @@ static double strays(const float *found, const double *expected, size_t first, s
 {
     double worst = 0.0, largest = 0.0;
     for (size_t i = 0; i < total * width; i++)
-        largest = larger(largest, fabs(expected[i]));
+        largest = fmax(largest, fabs(expected[i]));
     for (size_t i = 0; i < n * width; i++)
-        worst = larger(worst, fabs((double)found[i] - expected[first * width + i]));
+        worst = fmax(worst, fabs((double)found[i] - expected[first * width + i]));
     return worst / largest;
 }
 

@@ -3,7 +3,6 @@
 #include "base/memory.h"
 #include "support/compare.h"
 #include "support/formula.h"
-#include "support/larger.h"
 #include "support/small_model.h"
 #include "train/freeze.h"
 #include "train/optimizer.h"
@@ -109,7 +108,7 @@ static void compare_updates(const fixture *f, const al_trainable *t, const float
         const float *start = align_tensors_get(align_model_state(f->model), entry->name)->data;
         double largest = 0.0;
         for (size_t k = 0; k < entry->elements; k++)
-            largest = larger(largest, fabs((double)want[k] - (double)start[k]));
+            largest = fmax(largest, fabs((double)want[k] - (double)start[k]));
         assert_true(largest > 1e-4);
         for (size_t k = 0; k < entry->elements; k++) {
             /* beside the tolerance, a few roundings of the weight itself */
