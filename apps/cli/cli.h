@@ -11,11 +11,16 @@
  *   session.c   the model in use, and embeddings from it
  *   reader.c    pictures decoded ahead of the model
  *   layers.c    the table of a profile
+ *   store.c     the index that is searched
+ *
+ * Files that need the library to know indices (store.c, duplicates.c, and what begins with index or search) are left
+ * out of a build without them; no_search.c stands in for their commands.
  *
  * Data goes to stdout, everything else to stderr. A function that can fail has already said why when it returns false
  * or an exit code.
  */
 #include <align/align.h>
+#include <align/search.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -240,6 +245,39 @@ cli_reader *cli_reader_open(const cli_session *session, const cli_common *common
  * picture; a picture that cannot be read gives its error and the next call the next picture. */
 align_status cli_reader_next(cli_reader *reader, align_tensor *pixel_values, align_error *err);
 void cli_reader_close(cli_reader *reader);
+
+/* ---- store.c ---- */
+
+typedef struct cli_store {
+    align_index *index;
+    char *where;
+} cli_store;
+
+typedef enum cli_store_use {
+    CLI_STORE_READ,   /* there must be an index; the disk need not be writable */
+    CLI_STORE_CHANGE, /* there must be an index */
+    CLI_STORE_CREATE  /* one is made where there is none */
+} cli_store_use;
+
+/* clang-format off */
+#define CLI_OPTION_STORE(where) \
+    { CLI_TEXT, "store", "PLACE", &(where), 0, \
+      "the index: a file, or postgresql://... (default: $ALIGN_STORE, else align/index.db where the user's data is)" }
+/* clang-format on */
+
+/* The place that --store, ALIGN_STORE or the default names, to be freed; NULL after a message when there is none. */
+char *cli_store_place(const char *where);
+
+/* Opens the index; session not NULL: it must be of that model. False after a message. */
+bool cli_store_open(cli_store *store, const cli_common *common, const char *where, cli_store_use use,
+                    const cli_session *session);
+
+/* Whether an index that was opened without one is of the session's model. False after a message. */
+bool cli_store_check_model(const cli_store *store, const cli_session *session);
+void cli_store_done(cli_store *store); /* a zeroed one is fine */
+
+/* The path as items of an index have it: absolute and without links, as far as it is there; to be freed. */
+char *cli_absolute_path(const char *path);
 
 /* ---- layers.c ---- */
 

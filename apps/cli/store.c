@@ -1,0 +1,118 @@
+/*
+ * store.c: where the index is that `align index` fills and `align search` reads, and whether it is of the model in use.
+ */
+#include "cli.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The folder for data of the user's own by the XDG base directory specification, which has relative paths ignored. */
+static char *data_folder(void)
+{
+    const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+    if (data && *data == '/')
+        return cli_format("%s/align", data);
+    if (home && *home == '/')
+        return cli_format("%s/.local/share/align", home);
+    cli_fail("neither XDG_DATA_HOME nor HOME names a folder for the index: name it with --store or ALIGN_STORE");
+    return NULL;
+}
+
+/* What --store or ALIGN_STORE names, or NULL. */
+static const char *named_store(const char *where)
+{
+    const char *name = where ? where : getenv("ALIGN_STORE");
+    return name && *name ? name : NULL;
+}
+
+char *cli_store_place(const char *where)
+{
+    const char *name = named_store(where);
+    if (name)
+        return cli_format("%s", name);
+    char *folder = data_folder();
+    char *place = folder ? cli_format("%s/index.db", folder) : NULL;
+    free(folder);
+    return place;
+}
+
+/* On a disk that cannot be written to, an index is searched without the locks that writers wait for. */
+static bool cannot_be_written(const char *place)
+{
+    return access(place, F_OK) == 0 && access(place, W_OK) != 0 && (errno == EROFS || errno == EACCES);
+}
+
+static void say_no_index(const char *where, const char *place)
+{
+    if (named_store(where))
+        cli_fail("%s: no index there yet: run 'align index DIR --store %s'", place, place);
+    else
+        cli_fail("%s: no index yet: run 'align index DIR'", place);
+}
+
+bool cli_store_open(cli_store *store, const cli_common *common, const char *where, cli_store_use use,
+                    const cli_session *session)
+{
+    char model[ALIGN_FINGERPRINT_SIZE];
+    align_error err = ALIGN_ERROR_INIT;
+    align_index_options options = ALIGN_INDEX_OPTIONS_INIT;
+    store->where = cli_store_place(where);
+    if (!store->where)
+        return false;
+    options.create = use == CLI_STORE_CREATE;
+    options.read_only = use == CLI_STORE_READ && cannot_be_written(store->where);
+    options.threads = (int)common->threads;
+    if (session) {
+        align_model_fingerprint(session->model, model);
+        options.model = model;
+        options.width = session->width;
+    }
+    align_status status = align_index_open(&store->index, store->where, &options, &err);
+    if (status == ALIGN_ERROR_NOT_FOUND)
+        say_no_index(where, store->where);
+    else if (status == ALIGN_ERROR_MISMATCH && session)
+        cli_fail("%s (the model here is %s)", err.message, session->folder);
+    else if (status != ALIGN_OK)
+        cli_fail("%s", err.message);
+    return status == ALIGN_OK;
+}
+
+bool cli_store_check_model(const cli_store *store, const cli_session *session)
+{
+    char model[ALIGN_FINGERPRINT_SIZE];
+    align_index_info info;
+    align_error err = ALIGN_ERROR_INIT;
+    align_model_fingerprint(session->model, model);
+    if (align_index_get_info(store->index, &info, &err) != ALIGN_OK)
+        return cli_fail("%s", err.message) == CLI_DONE;
+    if (strcmp(info.model, model) != 0)
+        return cli_fail("%s: the index is of the model %s, not of %s in %s: name its model with --model, or make "
+                        "another index with --store",
+                        info.where, info.model, model, session->folder) == CLI_DONE;
+    return true;
+}
+
+void cli_store_done(cli_store *store)
+{
+    align_index_close(store->index);
+    free(store->where);
+    *store = (cli_store){0};
+}
+
+char *cli_absolute_path(const char *path)
+{
+    char *real = realpath(path, NULL);
+    if (real)
+        return real;
+    /* Of a file that is gone the folder may be there. */
+    const char *slash = strrchr(path, '/');
+    if (slash == path || strcmp(path, ".") == 0)
+        return cli_format("%s", path);
+    char *folder = slash ? cli_format("%.*s", (int)(slash - path), path) : cli_format(".");
+    char *above = cli_absolute_path(folder);
+    char *whole = cli_format("%s%s%s", above, strcmp(above, "/") == 0 ? "" : "/", slash ? slash + 1 : path);
+    free(above);
+    free(folder);
+    return whole;
+}
