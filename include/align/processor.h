@@ -89,6 +89,11 @@ ALIGN_API void align_image_done(align_image *image);
 ALIGN_API align_status align_image_resize(align_image *out, const align_image *image, int64_t height, int64_t width,
                                           align_resample resample, bool horizontal_first, align_error *err);
 
+/* Writes a picture of 1 channel (grey) or 3 (RGB) as a JPEG file in memory, to be freed with align_free. quality: 1 to
+ * 100. */
+ALIGN_API align_status align_image_encode_jpeg(const align_image *image, int quality, uint8_t **bytes, size_t *size,
+                                               align_error *err);
+
 ALIGN_API void align_image_processor_config_init(align_image_processor_config *config);
 
 /* Reads folder/preprocessor_config.json (or the file itself), keys absent at their defaults; judges values. */
