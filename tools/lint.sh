@@ -48,6 +48,7 @@ check_heads() {
 allowed_arrows() {
     cat <<'TABLE'
 kernels base
+search kernels base
 layers kernels base
 checkpoint base
 processor kernels checkpoint base

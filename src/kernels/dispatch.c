@@ -21,7 +21,10 @@ static const al_kernels *_Atomic chosen;
 #if defined(__x86_64__)
 static int has_avx2(void)
 {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    unsigned a, b, c, d;
+    const unsigned f16c = 1u << 29; /* not every compiler's __builtin_cpu_supports knows it */
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __get_cpuid(1, &a, &b, &c, &d) &&
+           (c & f16c) != 0;
 }
 
 /* Not every compiler's __builtin_cpu_supports knows AVX-VNNI. */

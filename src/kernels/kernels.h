@@ -15,6 +15,7 @@
  * convolution reads nr channels of neighbouring pixels side by side.
  */
 #include "kernels/channels.h"
+#include "kernels/narrow.h"
 #include "kernels/pixels.h"
 
 #include <align/config.h>
@@ -209,6 +210,7 @@ typedef struct al_kernels {
 
     const al_pixel_kernels *pixels;
     const al_channel_kernels *channels;
+    const al_narrow_kernels *f16, *s8;
 
     /* x[i] = a x[i] + b for peak_lanes numbers, n times over, in registers. No layer needs it: it shows how many
      * multiply-adds the machine can do at most. */

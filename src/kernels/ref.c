@@ -574,6 +574,8 @@ const al_kernels al_kernels_ref = {
     .adam_step = adam_step,
     .pixels = &al_pixel_kernels_ref,
     .channels = &al_channel_kernels_ref,
+    .f16 = &al_narrow_f16_ref,
+    .s8 = &al_narrow_s8_ref,
     .peak = peak,
     .peak_lanes = NR,
 };

@@ -126,6 +126,16 @@ static inline vf v_load_bf16(const void *p)
     return _mm256_castsi256_ps(_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128(p)), order));
 }
 
+static inline vf v_load_f16(const void *p)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128(p));
+}
+
+static inline vf v_load_s8(const void *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)));
+}
+
 static inline vf v_less_zeros(vf sums, int32_t zero, const int32_t *weights)
 {
     const __m256i column = _mm256_loadu_si256((const __m256i_u *)(const void *)weights);

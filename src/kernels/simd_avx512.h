@@ -138,6 +138,16 @@ static inline vf v_load_bf16(const void *p)
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)), 16));
 }
 
+/* VL f16 numbers, VL signed bytes */
+static inline vf v_load_f16(const void *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256(p));
+}
+static inline vf v_load_s8(const void *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(p)));
+}
+
 /* the int32 lanes of sums less zero times those of weights, as floats */
 static inline vf v_less_zeros(vf sums, int32_t zero, const int32_t *weights)
 {

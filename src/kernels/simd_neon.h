@@ -4,6 +4,7 @@
  */
 #include <arm_neon.h>
 #include <stddef.h>
+#include <string.h>
 
 /* the table that every product of this width may use */
 #define TABLE_OF_WIDTH al_kernels_neon
@@ -111,6 +112,19 @@ static inline void v_transpose(vf x[VL])
 static inline vf v_load_bf16(const void *p)
 {
     return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
+}
+
+static inline vf v_load_f16(const void *p)
+{
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
+}
+
+static inline vf v_load_s8(const void *p)
+{
+    uint32_t four;
+    memcpy(&four, p, sizeof four);
+    const int8x8_t bytes = vcreate_s8(four);
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(bytes))));
 }
 
 static inline vf v_less_zeros(vf sums, int32_t zero, const int32_t *weights)

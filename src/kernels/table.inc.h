@@ -37,6 +37,7 @@ static const al_product f32_product = {
 #include "kernels/vector.inc.h"
 
 #include "kernels/channels.inc.h"
+#include "kernels/narrow.inc.h"
 
 /* A table called name: everything above with the products that its CPUs are best at, whose tiles have `rows` rows. */
 #define TABLE(name, rows, f32, bf16, int8)                                                                       \
@@ -67,6 +68,8 @@ static const al_product f32_product = {
         .adam_step = adam_step,                                                                                  \
         .pixels = &pixel_kernels,                                                                                \
         .channels = &channel_kernels,                                                                            \
+        .f16 = &narrow_f16,                                                                                      \
+        .s8 = &narrow_s8,                                                                                        \
         .peak = peak,                                                                                            \
         .peak_lanes = PEAK_VECTORS * VL,                                                                         \
     }

@@ -30,8 +30,9 @@ typedef struct al_found {
 
 /*
  * found [queries, scan->top], best first, equal scores in the order of their places; n_found [queries]: how many of a
- * row are there. queries [n, width] f32. With steps these are looked at, and the best scored again from the f16
- * vectors. The result does not depend on the number of threads. Error: OUT_OF_MEMORY.
+ * row are there. queries [n, width] f32. With steps these are looked at, and the f16 vectors only of what may be among
+ * the best. Scores are those of the f16 vectors, summed in double: the result is the same to the last bit on every
+ * machine, with any number of threads, with steps and without. Errors: OUT_OF_MEMORY, UNSUPPORTED.
  */
 align_status al_scan_run(const al_scan *scan, al_threads *threads, const float *queries, size_t n, al_found *found,
                          size_t *n_found, align_error *err);
