@@ -82,6 +82,21 @@ ALIGN_API align_status align_image_decode(align_image *out, const void *bytes, s
                                           const align_image_options *options, align_error *err);
 ALIGN_API void align_image_done(align_image *image);
 
+/* What the file of a picture says about it. */
+typedef struct align_image_info {
+    int64_t height, width; /* of the picture turned upright */
+    int orientation;       /* EXIF's, 1 to 8; 0: not stated */
+    int64_t taken;         /* EXIF's DateTimeOriginal (or else ...Digitized): seconds since 1970 on the camera's clock;
+                            * INT64_MIN: not stated */
+    bool zone_known;       /* whether the clock's zone is stated: OffsetTimeOriginal */
+    int64_t zone_east;     /* then, by how many seconds it was ahead of UTC: taken - zone_east is UTC */
+} align_image_info;
+
+/* Reads the header and the metadata of a picture, and decodes nothing: that there are pixels behind them is not said.
+ * Errors as align_image_decode, but no picture is too large. */
+ALIGN_API align_status align_image_get_info(align_image_info *out, const void *bytes, size_t size, const char *name,
+                                            align_error *err);
+
 /*
  * Pillow's Image.resize on 8-bit channels, bit for bit. Pass order is Pillow 13's (vertical first iff out_h < in_h and
  * in_h - out_h > 2 (in_w - out_w)) unless horizontal_first (every Pillow before 13).

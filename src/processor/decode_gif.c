@@ -207,12 +207,11 @@ done:
     return status;
 }
 
-align_status al_gif_decode(align_image *out, int *orientation, const al_picture *picture, align_error *err)
+align_status al_gif_decode(align_image *out, al_header *header, const al_picture *picture, align_error *err)
 {
     align_status status = ALIGN_OK;
     gif_job job = {.picture = picture, .transparent = -1};
     int code = 0;
-    *orientation = 0;
     job.gif = DGifOpen(&job, read_bytes, &code);
     if (!job.gif)
         return gif_error(&job, code, err);
@@ -221,8 +220,11 @@ align_status al_gif_decode(align_image *out, int *orientation, const al_picture 
     if (frame->Width < 1 || frame->Height < 1)
         FAIL(err, ALIGN_ERROR_FORMAT, "%s: GIF: the first frame is empty", picture->name);
     const int bottom = frame->Top + frame->Height, right = frame->Left + frame->Width;
-    TRY(al_image_begin(out, picture, bottom > job.gif->SHeight ? bottom : job.gif->SHeight,
-                       right > job.gif->SWidth ? right : job.gif->SWidth, err));
+    header->height = bottom > job.gif->SHeight ? bottom : job.gif->SHeight;
+    header->width = right > job.gif->SWidth ? right : job.gif->SWidth;
+    if (!out)
+        goto done;
+    TRY(al_image_begin(out, picture, header->height, header->width, err));
     set_palette(&job);
     fill(out, job.palette[job.transparent < 0 ? 0 : job.transparent]);
     TRY(read_frame(&job, out, err));

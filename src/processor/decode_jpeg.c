@@ -11,7 +11,6 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "processor/exif.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -103,17 +102,18 @@ static void require(jpeg_job *job, align_status status)
     longjmp(job->failed, 1);
 }
 
-/* EXIF first; XMP only where EXIF is silent. */
-static int orientation_of(const struct jpeg_decompress_struct *info)
+/* EXIF first; of XMP the orientation only, and only where EXIF is silent. */
+static void read_metadata(al_exif *out, const struct jpeg_decompress_struct *info)
 {
-    int exif = 0, xmp = 0;
+    int xmp = 0;
     for (const struct jpeg_marker_struct *m = info->marker_list; m; m = m->next) {
-        if (!exif && m->data_length > EXIF_MARK_SIZE && memcmp(m->data, EXIF_MARK, EXIF_MARK_SIZE) == 0)
-            exif = al_exif_orientation(m->data, m->data_length);
+        if (!out->orientation && m->data_length > EXIF_MARK_SIZE && memcmp(m->data, EXIF_MARK, EXIF_MARK_SIZE) == 0)
+            al_exif_read(out, m->data, m->data_length);
         else if (!xmp && m->data_length > XMP_MARK_SIZE && memcmp(m->data, XMP_MARK, XMP_MARK_SIZE) == 0)
             xmp = al_xmp_orientation(m->data, m->data_length);
     }
-    return exif ? exif : xmp;
+    if (!out->orientation)
+        out->orientation = xmp;
 }
 
 /* a * b / 255, rounded. */
@@ -199,7 +199,7 @@ static void read_whole(jpeg_job *job)
         read_row(job, job->out->pixels + (size_t)info->output_scanline * info->output_width * 3);
 }
 
-static align_status run(jpeg_job *job, int *orientation)
+static align_status run(jpeg_job *job, al_header *header)
 {
     struct jpeg_decompress_struct *info = &job->info;
     const al_picture *picture = job->picture;
@@ -211,18 +211,22 @@ static align_status run(jpeg_job *job, int *orientation)
     jpeg_mem_src(info, picture->data, picture->size);
     jpeg_save_markers(info, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(info, TRUE);
-    *orientation = picture->options->ignore_orientation ? 0 : orientation_of(info);
+    header->height = info->image_height;
+    header->width = info->image_width;
+    read_metadata(&header->exif, info);
+    if (!job->out)
+        return ALIGN_OK;
     require(job, al_image_judge(picture, info->image_height, info->image_width, job->err));
     jpeg_calc_output_dimensions(info);
     if (al_resize_of(&to, picture->options->resize_for))
-        read_resized(job, *orientation, &to);
+        read_resized(job, al_image_orientation(picture, header), &to);
     else
         read_whole(job);
     jpeg_finish_decompress(info);
     return ALIGN_OK;
 }
 
-align_status al_jpeg_decode(align_image *out, int *orientation, const al_picture *picture, align_error *err)
+align_status al_jpeg_decode(align_image *out, al_header *header, const al_picture *picture, align_error *err)
 {
     jpeg_job job = {.picture = picture, .out = out, .err = err};
     job.info.err = jpeg_std_error(&job.errors);
@@ -230,7 +234,7 @@ align_status al_jpeg_decode(align_image *out, int *orientation, const al_picture
     job.errors.error_exit = on_error;
     job.errors.emit_message = on_message;
     job.progress.progress_monitor = on_progress;
-    const align_status status = run(&job, orientation);
+    const align_status status = run(&job, header);
     jpeg_destroy_decompress(&job.info);
     al_resizer_done(&job.resizer);
     al_free(job.cmyk);

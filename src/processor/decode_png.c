@@ -7,7 +7,6 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "processor/exif.h"
 
 #include <string.h>
 
@@ -134,37 +133,30 @@ static void widen_rows(png_job *job, row_form form)
     }
 }
 
-/* eXIf, or what ImageMagick writes in its place; XMP only where they are silent. */
-static int orientation_of(png_job *job)
+/* eXIf, or what ImageMagick writes in its place; of XMP the orientation only, and only where they are silent. */
+static void read_metadata(al_exif *out, png_job *job)
 {
     png_bytep exif = NULL;
     png_uint_32 exif_size = 0;
     png_textp texts = NULL;
-    int count = 0, profile = 0, xmp = 0;
-    if (png_get_eXIf_1(job->png, job->info, &exif_size, &exif)) {
-        const int orientation = al_exif_orientation(exif, exif_size);
-        if (orientation)
-            return orientation;
-    }
+    int count = 0, xmp = 0;
+    if (png_get_eXIf_1(job->png, job->info, &exif_size, &exif))
+        al_exif_read(out, exif, exif_size);
     png_get_text(job->png, job->info, &texts, &count);
     for (int i = 0; i < count; i++) {
         const uint8_t *text = (const uint8_t *)texts[i].text;
         const size_t size = texts[i].text_length ? texts[i].text_length : texts[i].itxt_length;
         if (!exif && strcmp(texts[i].key, RAW_PROFILE_KEY) == 0)
-            profile = al_raw_profile_orientation(text, size);
+            al_raw_profile_read(out, text, size);
         else if (strcmp(texts[i].key, XMP_KEY) == 0)
             xmp = al_xmp_orientation(text, size);
     }
-    return profile ? profile : xmp;
+    if (!out->orientation)
+        out->orientation = xmp;
 }
 
-static void read_picture(png_job *job, int *orientation)
+static void read_pixels(png_job *job, int64_t height, int64_t width)
 {
-    png_set_read_fn(job->png, job, read_bytes);
-    png_set_user_limits(job->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* max_pixels is ours to judge */
-    png_set_crc_action(job->png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
-    png_read_info(job->png, job->info);
-    const int64_t height = png_get_image_height(job->png, job->info), width = png_get_image_width(job->png, job->info);
     require(job, al_image_begin(job->out, job->picture, height, width, job->err));
     const row_form form = set_transforms(job);
     job->rows = al_calloc((size_t)height, sizeof *job->rows);
@@ -175,26 +167,55 @@ static void read_picture(png_job *job, int *orientation)
     png_read_image(job->png, job->rows);
     if (form != ROW_RGB)
         widen_rows(job, form);
-    png_read_end(job->png, job->info);
-    *orientation = job->picture->options->ignore_orientation ? 0 : orientation_of(job);
 }
 
-static align_status run(png_job *job, int *orientation)
+static int take_pixels(png_structp png, png_unknown_chunkp chunk)
+{
+    (void)png;
+    return memcmp(chunk->name, "IDAT", 4) == 0;
+}
+
+/* Makes pixels a chunk that libpng does not know, and that is ours: it is passed over without being expanded. */
+static void leave_out_pixels(png_job *job)
+{
+    static const png_byte pixels[] = "IDAT";
+    png_set_keep_unknown_chunks(job->png, PNG_HANDLE_CHUNK_NEVER, pixels, 1);
+    png_set_read_user_chunk_fn(job->png, NULL, take_pixels);
+    png_set_chunk_malloc_max(job->png, job->picture->size); /* no chunk that is there is longer */
+}
+
+static void read_picture(png_job *job, al_header *header)
+{
+    png_set_read_fn(job->png, job, read_bytes);
+    png_set_user_limits(job->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* max_pixels is ours to judge */
+    png_set_crc_action(job->png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
+    if (!job->out)
+        leave_out_pixels(job);
+    png_read_info(job->png, job->info);
+    header->height = png_get_image_height(job->png, job->info);
+    header->width = png_get_image_width(job->png, job->info);
+    if (job->out)
+        read_pixels(job, header->height, header->width);
+    png_read_end(job->png, job->info); /* metadata may stand behind the pixels */
+    read_metadata(&header->exif, job);
+}
+
+static align_status run(png_job *job, al_header *header)
 {
     if (setjmp(png_jmpbuf(job->png)))
         return job->status;
-    read_picture(job, orientation);
+    read_picture(job, header);
     if (job->no_memory) /* libpng drops metadata that it has no memory for */
         return al_error_set(job->err, ALIGN_ERROR_OUT_OF_MEMORY, "%s: PNG: out of memory", job->picture->name);
     return ALIGN_OK;
 }
 
-align_status al_png_decode(align_image *out, int *orientation, const al_picture *picture, align_error *err)
+align_status al_png_decode(align_image *out, al_header *header, const al_picture *picture, align_error *err)
 {
     png_job job = {.picture = picture, .out = out, .err = err};
     job.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning, &job, allocate, release);
     job.info = job.png ? png_create_info_struct(job.png) : NULL;
-    const align_status status = job.info ? run(&job, orientation) : al_error_no_memory(err, sizeof job);
+    const align_status status = job.info ? run(&job, header) : al_error_no_memory(err, sizeof job);
     png_destroy_read_struct(&job.png, &job.info, NULL);
     al_free(job.rows);
     return status;

@@ -6,24 +6,21 @@
 #include "processor/resize.h"
 
 #include "base/status.h"
-#include "processor/exif.h"
 
 #include <webp/decode.h>
 #include <webp/demux.h>
 
-static int orientation_of(const WebPDemuxer *demuxer)
+static void read_metadata(al_exif *out, const WebPDemuxer *demuxer)
 {
     WebPChunkIterator chunk;
-    int orientation = 0;
     if (WebPDemuxGetChunk(demuxer, "EXIF", 1, &chunk)) {
-        orientation = al_exif_orientation(chunk.chunk.bytes, chunk.chunk.size);
+        al_exif_read(out, chunk.chunk.bytes, chunk.chunk.size);
         WebPDemuxReleaseChunkIterator(&chunk);
     }
-    if (!orientation && WebPDemuxGetChunk(demuxer, "XMP ", 1, &chunk)) {
-        orientation = al_xmp_orientation(chunk.chunk.bytes, chunk.chunk.size);
+    if (!out->orientation && WebPDemuxGetChunk(demuxer, "XMP ", 1, &chunk)) {
+        out->orientation = al_xmp_orientation(chunk.chunk.bytes, chunk.chunk.size);
         WebPDemuxReleaseChunkIterator(&chunk);
     }
-    return orientation;
 }
 
 static void drop_alpha(uint8_t *rgb, const uint8_t *rgba, size_t pixels)
@@ -78,18 +75,20 @@ done:
     return status;
 }
 
-align_status al_webp_decode(align_image *out, int *orientation, const al_picture *picture, align_error *err)
+align_status al_webp_decode(align_image *out, al_header *header, const al_picture *picture, align_error *err)
 {
     align_status status = ALIGN_OK;
     const WebPData data = {picture->data, picture->size};
     WebPDemuxer *demuxer = WebPDemux(&data); /* judges the whole container; holds no pixels */
     if (!demuxer)
         FAIL(err, ALIGN_ERROR_FORMAT, "%s: WebP: the file is damaged or truncated", picture->name);
-    const int64_t height = WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT);
-    const int64_t width = WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH);
-    TRY(al_image_judge(picture, height, width, err));
-    *orientation = picture->options->ignore_orientation ? 0 : orientation_of(demuxer);
-    const al_stored from = al_stored_whole(height, width, 3, *orientation);
+    header->height = WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT);
+    header->width = WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH);
+    read_metadata(&header->exif, demuxer);
+    if (!out)
+        goto done;
+    TRY(al_image_judge(picture, header->height, header->width, err));
+    const al_stored from = al_stored_whole(header->height, header->width, 3, al_image_orientation(picture, header));
     TRY(decode_first_frame(out, picture, &from, err));
 done:
     WebPDemuxDelete(demuxer);

@@ -106,6 +106,11 @@ al_turn al_turn_of(int orientation)
     };
 }
 
+int al_image_orientation(const al_picture *picture, const al_header *header)
+{
+    return picture->options->ignore_orientation ? 0 : header->exif.orientation;
+}
+
 /* Turns an RGB picture upright. */
 static align_status turn_upright(align_image *image, int orientation, align_error *err)
 {
@@ -163,6 +168,8 @@ static const signature *recognise(const uint8_t *data, size_t size)
 
 /* ---- public ---- */
 
+static const align_image_options default_options = ALIGN_IMAGE_OPTIONS_INIT;
+
 /* Gives a stored picture the size that options ask for, unless its decoder has done so. */
 static align_status resize_stored(align_image *image, int orientation, const align_image_options *options,
                                   align_error *err)
@@ -182,37 +189,75 @@ done:
     return status;
 }
 
-align_status align_image_decode(align_image *out, const void *bytes, size_t size, const char *name,
-                                const align_image_options *options, align_error *err)
+/* The format of the bytes, one that has a decoder. */
+static align_status find_format(const signature **out, const uint8_t *bytes, size_t size, const char *name,
+                                align_error *err)
 {
-    static const align_image_options defaults = ALIGN_IMAGE_OPTIONS_INIT;
     align_status status = ALIGN_OK;
-    align_image image = {0, 0, 0, NULL};
-    int orientation = 0;
-    if (!name)
-        name = "picture";
-    if (!options)
-        options = &defaults;
-    if (!out || (!bytes && size))
-        FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT, "%s: no bytes, or nowhere to put the picture", name);
-    *out = image;
     const signature *found = recognise(bytes, size);
     if (!found)
         FAIL(err, ALIGN_ERROR_FORMAT, "%s: %s; expected JPEG, PNG, WebP or GIF", name,
              size ? "not a picture that this library knows" : "an empty file");
     if (!found->decode)
         FAIL(err, ALIGN_ERROR_UNSUPPORTED, "%s: a %s picture; expected JPEG, PNG, WebP or GIF", name, found->format);
+    *out = found;
+done:
+    return status;
+}
+
+align_status align_image_decode(align_image *out, const void *bytes, size_t size, const char *name,
+                                const align_image_options *options, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    align_image image = {0, 0, 0, NULL};
+    al_header header = AL_HEADER_INIT;
+    const signature *found;
     al_resize to;
+    if (!name)
+        name = "picture";
+    if (!options)
+        options = &default_options;
+    if (!out || (!bytes && size))
+        FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT, "%s: no bytes, or nowhere to put the picture", name);
+    *out = image;
+    TRY(find_format(&found, bytes, size, name, err));
     if (al_resize_of(&to, options->resize_for))
         TRY(al_resize_check(&to, err));
     const al_picture picture = {bytes, size, name, options};
-    TRY(found->decode(&image, &orientation, &picture, err));
+    TRY(found->decode(&image, &header, &picture, err));
+    const int orientation = al_image_orientation(&picture, &header);
     TRY(resize_stored(&image, orientation, options, err));
     TRY(turn_upright(&image, orientation, err));
     *out = image;
     image.pixels = NULL;
 done:
     al_free(image.pixels);
+    return status;
+}
+
+align_status align_image_get_info(align_image_info *out, const void *bytes, size_t size, const char *name,
+                                  align_error *err)
+{
+    align_status status = ALIGN_OK;
+    al_header header = AL_HEADER_INIT;
+    const signature *found;
+    if (!name)
+        name = "picture";
+    if (!out || (!bytes && size))
+        FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT, "%s: no bytes, or nowhere to put what they say", name);
+    TRY(find_format(&found, bytes, size, name, err));
+    const al_picture picture = {bytes, size, name, &default_options};
+    TRY(found->decode(NULL, &header, &picture, err));
+    const bool exchanged = al_turn_of(header.exif.orientation).exchanged;
+    *out = (align_image_info){
+        .height = exchanged ? header.width : header.height,
+        .width = exchanged ? header.height : header.width,
+        .orientation = header.exif.orientation,
+        .taken = header.exif.taken,
+        .zone_known = header.exif.zone_known,
+        .zone_east = header.exif.zone_east,
+    };
+done:
     return status;
 }
 
