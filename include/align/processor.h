@@ -104,6 +104,11 @@ ALIGN_API align_status align_image_get_info(align_image_info *out, const void *b
 ALIGN_API align_status align_image_resize(align_image *out, const align_image *image, int64_t height, int64_t width,
                                           align_resample resample, bool horizontal_first, align_error *err);
 
+/* A small picture of a file in memory: at most so many pixels high and wide, in its proportions and upright. What is
+ * smaller comes as it is; a large JPEG is decoded at a fraction of its size. Errors as align_image_decode. */
+ALIGN_API align_status align_image_thumbnail(align_image *out, const void *bytes, size_t size, const char *name,
+                                             int64_t most, align_error *err);
+
 /* Writes a picture of 1 channel (grey) or 3 (RGB) as a JPEG file in memory, to be freed with align_free. quality: 1 to
  * 100. */
 ALIGN_API align_status align_image_encode_jpeg(const align_image *image, int quality, uint8_t **bytes, size_t *size,

@@ -1,4 +1,5 @@
-/* test_encode.c: pictures written as JPEG files: they come back as they were, but for what quality takes away. */
+/* test_encode.c: pictures written as JPEG files, which come back as they were but for what quality takes away; and
+ * small pictures of large ones. */
 #include "base/memory.h"
 #include "processor/picture_test.h"
 
@@ -87,6 +88,72 @@ static void test_refused(void **state)
     assert_int_equal(align_image_encode_jpeg(NULL, 80, &bytes, &size, NULL), ALIGN_ERROR_INVALID_ARGUMENT);
 }
 
+/* The thumbnail of a smooth picture that was written as a JPEG. */
+static align_image thumbnail_of(int64_t height, int64_t width, int64_t most)
+{
+    align_image image = smooth_image(height, width, 3), small;
+    uint8_t *bytes;
+    size_t size;
+    assert_int_equal(align_image_encode_jpeg(&image, 95, &bytes, &size, NULL), ALIGN_OK);
+    assert_int_equal(align_image_thumbnail(&small, bytes, size, "large", most, NULL), ALIGN_OK);
+    align_free(bytes);
+    free(image.pixels);
+    return small;
+}
+
+static void test_thumbnail(void **state)
+{
+    static const int64_t cases[][5] = {/* height, width, most, then what comes out */
+                                       {300, 400, 100, 75, 100},
+                                       {400, 300, 100, 100, 75},
+                                       {1000, 200, 100, 100, 20},
+                                       {90, 80, 100, 90, 80},
+                                       {101, 101, 100, 100, 100}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        align_image small = thumbnail_of(cases[i][0], cases[i][1], cases[i][2]);
+        assert_int_equal(small.height, cases[i][3]);
+        assert_int_equal(small.width, cases[i][4]);
+        align_image same = smooth_image(small.height, small.width, 3);
+        for (int64_t k = 0; k < small.height * small.width * 3; k++)
+            assert_in_range(abs(small.pixels[k] - same.pixels[k]), 0, 12);
+        free(same.pixels);
+        align_image_done(&small);
+    }
+}
+
+/* The reference's pictures, lying on their sides or not: thumbnails stand upright. */
+static void check_upright(const expected_picture *e, const char *path)
+{
+    const file_bytes file = read_file(path);
+    align_image small;
+    align_error err = ALIGN_ERROR_INIT;
+    assert_int_equal(align_image_thumbnail(&small, file.data, file.size, path, 8, &err), ALIGN_OK);
+    const int64_t height = e->upright_height, width = e->upright_width, longer = height > width ? height : width;
+    assert_int_equal(small.height, longer <= 8 ? height : height == longer ? 8 : (16 * height + longer) / 2 / longer);
+    assert_int_equal(small.width, longer <= 8 ? width : width == longer ? 8 : (16 * width + longer) / 2 / longer);
+    align_image_done(&small);
+    free(file.data);
+}
+
+static void test_thumbnail_upright(void **state)
+{
+    (void)state;
+    for_each_picture(check_upright);
+}
+
+static void test_thumbnail_refused(void **state)
+{
+    (void)state;
+    align_image small = {0};
+    align_error err = ALIGN_ERROR_INIT;
+    assert_int_equal(align_image_thumbnail(&small, "no picture", 10, "notes.txt", 8, &err), ALIGN_ERROR_FORMAT);
+    assert_non_null(strstr(err.message, "notes.txt"));
+    assert_int_equal(align_image_thumbnail(&small, "no picture", 10, "notes.txt", 0, &err),
+                     ALIGN_ERROR_INVALID_ARGUMENT);
+    assert_null(small.pixels);
+}
+
 static void test_no_memory(void **state)
 {
     (void)state;
@@ -108,9 +175,9 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_comes_back),
-        cmocka_unit_test(test_quality_costs_bytes),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_comes_back),        cmocka_unit_test(test_quality_costs_bytes),
+        cmocka_unit_test(test_refused),           cmocka_unit_test(test_thumbnail),
+        cmocka_unit_test(test_thumbnail_upright), cmocka_unit_test(test_thumbnail_refused),
         cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
