@@ -27,6 +27,8 @@ need libpng-dev module libpng
 need libwebp-dev module libwebp
 need libgif-dev header gif_lib.h
 need libcmocka-dev module cmocka
+need libsqlite3-dev module sqlite3
+need libxxhash-dev module libxxhash
 
 # Only the checks of `make lint`, `make tidy` and .ci/run; and MPI, without which everything builds, too.
 if [ "${1:-}" = --all ]; then
@@ -43,7 +45,7 @@ fi
 if [ "${1:-}" = --aarch64 ]; then
     need gcc-aarch64-linux-gnu command aarch64-linux-gnu-gcc
     need qemu-user command qemu-aarch64
-    for library in jansson jpeg png webp gif cmocka; do
+    for library in jansson jpeg png webp gif cmocka sqlite3 xxhash; do
         [ -e "/usr/lib/aarch64-linux-gnu/lib$library.so" ] && continue
         missing="$missing lib$library-dev:arm64"
         [ "$(id -u)" != 0 ] || dpkg --add-architecture arm64

@@ -51,6 +51,7 @@ kernels base
 search kernels base
 layers kernels base
 checkpoint base
+search kernels base
 processor kernels checkpoint base
 model layers checkpoint kernels base
 train model processor layers checkpoint kernels base

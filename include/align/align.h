@@ -10,6 +10,7 @@
  *   dataset.h    pictures with their texts, from files of many kinds
  *   processor.h  AlignProcessor: texts to ids, pictures to pixel_values
  *   model.h      AlignModel: embeddings, logits
+ *   search.h     an index of vectors, found again by other vectors
  *   train.h      training: pairs, the recipe, runs that survive
  */
 #include <align/config.h>
@@ -17,6 +18,7 @@
 #include <align/error.h>
 #include <align/model.h>
 #include <align/processor.h>
+#include <align/search.h>
 #include <align/tensor.h>
 #include <align/train.h>
 

@@ -23,7 +23,7 @@
  *
  * Any number of processes may search an index while others write into it; each sees what had been added when its call
  * began. What a call adds or removes is there as a whole or not at all, whatever happens meanwhile. A handle is for one
- * thread at a time; open several for more.
+ * thread at a time; open several for more. A library that was built without SQLite lacks all of this.
  */
 #include <align/error.h>
 #include <stdbool.h>
@@ -75,7 +75,7 @@ typedef struct align_index_options {
                         * keeps the first name it is opened for writing with; another one is MISMATCH. NULL: any */
     int64_t width;     /* numbers of a vector, 1 to 16000; 0: as the index has it. Another one is MISMATCH */
     bool create;       /* make the index, and the folder it is in, where there is none; needs width and model */
-    bool read_only;    /* nothing is written, not even a lock: for disks that cannot be written to */
+    bool read_only;    /* nothing is changed: the way to search on disks that cannot be written to */
     bool quantize;     /* look at a copy of the vectors in int8 first, and score the best exactly: half the memory to
                         * read. The copy is made as needed and can be thrown away */
     int threads;       /* of a query; 0: one a core */
@@ -116,8 +116,9 @@ ALIGN_API align_status align_index_get_info(align_index *index, align_index_info
 ALIGN_API align_status align_index_add(align_index *index, const align_item *items, const float *vectors, size_t count,
                                        int64_t *ids, align_error *err);
 
-/* Writes everything but the vectors of items that are there, by id: files that were moved or touched. An item that took
- * the new path and member is replaced. NOT_FOUND naming the first id that is not there; then nothing has changed. */
+/* Writes everything but the vectors of items that are there, by id: files that were moved or touched. They may change
+ * places; another item that has the new path and member is replaced. NOT_FOUND naming the first id that is not there;
+ * then nothing has changed. */
 ALIGN_API align_status align_index_update(align_index *index, const align_item *items, size_t count, align_error *err);
 
 /* Removes items; ids that are not there are passed over. removed, if not NULL, gets how many there were. */
@@ -182,7 +183,8 @@ typedef struct align_query_options {
 #define ALIGN_QUERY_OPTIONS_INIT { 10, 0, -2.0, ALIGN_FILTER_INIT, false }
 /* clang-format on */
 
-/* What was found: of query q hits offsets[q] to offsets[q + 1], best first, equal scores by id. */
+/* What was found: of query q hits offsets[q] to offsets[q + 1], best first, equal scores by when their
+ * vectors were added. */
 typedef struct align_hits {
     size_t queries;
     size_t *offsets;   /* [queries + 1] */

@@ -290,8 +290,17 @@ align_status al_file_write(const char *path, const void *bytes, size_t size, ali
 
 bool al_is_file(const char *path)
 {
+    size_t bytes;
+    return al_file_size(path, &bytes);
+}
+
+bool al_file_size(const char *path, size_t *bytes)
+{
     struct stat st;
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return false;
+    *bytes = (size_t)st.st_size;
+    return true;
 }
 
 bool al_is_folder(const char *path)

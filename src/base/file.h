@@ -45,6 +45,7 @@ void al_writer_abort(al_writer *writer);                            /* NULL is f
 align_status al_file_write(const char *path, const void *bytes, size_t size, align_error *err);
 
 bool al_is_file(const char *path);
+bool al_file_size(const char *path, size_t *bytes); /* of a regular file; false: there is none */
 bool al_is_folder(const char *path);
 
 /* A rename is on disk for good only when the folder is in which it happened: sees to that. Not every file system can; a

@@ -72,9 +72,6 @@ typedef enum al_json_style {
 /* *text is NUL-terminated and freed with al_free. style is an "or" of al_json_style. */
 align_status al_json_format(char **text, const json_t *value, unsigned style, align_error *err);
 
-/* Whether size bytes are UTF-8 without NUL: what JSON strings, and so names of tensors, may hold. */
-bool al_is_utf8(const char *text, size_t size);
-
 /* One quoted and escaped string; text must be UTF-8. */
 void al_json_put_string(al_buffer *out, const char *text, unsigned style);
 

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "base/utf8.h"
 #include "checkpoint/convert.h"
 #include "checkpoint/json.h"
 #include "checkpoint/safetensors.h"

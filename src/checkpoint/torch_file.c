@@ -9,9 +9,9 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "base/utf8.h"
 #include "checkpoint/buffer.h"
 #include "checkpoint/convert.h"
-#include "checkpoint/json.h"
 #include "checkpoint/pickle.h"
 #include "checkpoint/zip.h"
 

@@ -2,9 +2,11 @@
 #define AL_STORE_H
 /*
  * store.h: where an index lives. index.c checks what callers hand over, then calls the functions of one of the stores;
- * what these get is in order: items have paths, vectors are finite and of unit length, options are in range.
+ * what these get is in order: items have paths, vectors are finite and of unit length, options are in range, folders of
+ * filters have no slash at their end (the root is "").
  *
- * A store's struct begins with al_store. Functions do what those of <align/search.h> say that are called like them.
+ * A store's struct begins with al_store, its cursor's with align_cursor. Functions do what those of <align/search.h>
+ * say that are called like them.
  */
 #include <align/search.h>
 
@@ -38,9 +40,25 @@ struct al_store {
     bool read_only;
 };
 
+struct align_cursor {
+    const al_store_class *class;
+};
+
 /* The version of what is stored; a newer one is refused. */
 #define AL_STORE_VERSION 1
 
 align_status al_sqlite_open(al_store **out, const char *where, const align_index_options *options, align_error *err);
 align_status al_postgres_open(al_store **out, const char *where, const align_index_options *options, align_error *err);
+
+/* MISMATCH where the options ask for another model or width than the store has. */
+align_status al_store_check(const al_store *store, const align_index_options *options, align_error *err);
+
+/* Strings of items may be NULL for "". */
+static inline const char *al_text(const char *text)
+{
+    return text ? text : "";
+}
+
+/* Whether a hash is known. */
+bool al_hash_is_known(const uint8_t hash[ALIGN_HASH_SIZE]);
 #endif

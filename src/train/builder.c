@@ -2,9 +2,10 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "checkpoint/json.h"
+#include "base/utf8.h"
 #include "train/dataset.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 

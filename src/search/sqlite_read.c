@@ -1,0 +1,229 @@
+/* sqlite_read.c: items of an SQLite index are looked up and listed. */
+#include "base/memory.h"
+#include "base/status.h"
+#include "base/tensor.h"
+#include "search/hits.h"
+#include "search/sqlite.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- rows ---- */
+
+/* Bytes as a string with an end; the row's until it is left. */
+static const char *text_of(sqlite3_stmt *row, int column)
+{
+    return (const char *)sqlite3_column_text(row, column);
+}
+
+align_status al_sqlite_read_item(const al_session *s, sqlite3_stmt *row, const al_sqlite_state *state, align_item *out,
+                                 int64_t *slot, align_error *err)
+{
+    *out = (align_item)ALIGN_ITEM_INIT;
+    out->id = sqlite3_column_int64(row, 0);
+    out->kind = sqlite3_column_int64(row, 1) == ALIGN_ITEM_TEXT ? ALIGN_ITEM_TEXT : ALIGN_ITEM_IMAGE;
+    out->path = text_of(row, 2);
+    out->member = text_of(row, 3);
+    out->text = text_of(row, 4);
+    out->size = sqlite3_column_int64(row, 5);
+    out->modified = sqlite3_column_int64(row, 6);
+    if (sqlite3_column_type(row, 7) != SQLITE_NULL)
+        out->taken = sqlite3_column_int64(row, 7);
+    out->width = sqlite3_column_int64(row, 8);
+    out->height = sqlite3_column_int64(row, 9);
+    if (sqlite3_column_bytes(row, 10) == ALIGN_HASH_SIZE)
+        memcpy(out->hash, sqlite3_column_blob(row, 10), ALIGN_HASH_SIZE);
+    *slot = sqlite3_column_int64(row, 11);
+    if (!out->path || !out->member || !out->text)
+        return al_error_no_memory(err, 1);
+    if (*slot < 0 || *slot >= state->slots)
+        return al_error_set(err, ALIGN_ERROR_FORMAT, "%s: damaged: item %" PRId64 " has vector %" PRId64 " of %" PRId64,
+                            s->path, out->id, *slot, state->slots);
+    return ALIGN_OK;
+}
+
+static align_status read_vector(al_session *s, const al_sqlite_state *state, int64_t slot, float *out, align_error *err)
+{
+    const uint16_t *vectors;
+    const size_t width = (size_t)state->key.width;
+    const align_status status = al_vectors_view(&s->vectors, state->slots, &vectors, err);
+    if (status == ALIGN_OK)
+        al_to_f32(ALIGN_F16, vectors + (size_t)slot * width, width, out);
+    return status;
+}
+
+align_status al_sqlite_find(al_store *store, const char *path, const char *member, align_item *out, bool *found,
+                            align_error *err)
+{
+    align_status status = ALIGN_OK;
+    al_sqlite *index = (al_sqlite *)store;
+    al_session *s = &index->session;
+    al_sqlite_state state;
+    sqlite3_stmt *row;
+    int64_t slot;
+    TRY(al_session_begin(s, false, &state, err));
+    status = al_session_statement(s, AL_SQL_FIND, &row, err);
+    if (status == ALIGN_OK) {
+        sqlite3_bind_blob64(row, 1, path, strlen(path), SQLITE_STATIC);
+        sqlite3_bind_blob64(row, 2, member, strlen(member), SQLITE_STATIC);
+        status = al_session_step(s, row, found, err);
+    }
+    if (status == ALIGN_OK && *found) {
+        status = al_sqlite_read_item(s, row, &state, out, &slot, err);
+        if (status == ALIGN_OK)
+            status = al_item_hold(&index->held, out, err);
+    }
+    if (row)
+        sqlite3_reset(row);
+    status = al_session_end(s, status, err);
+done:
+    return status;
+}
+
+align_status al_sqlite_vector(al_store *store, int64_t id, float *out, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    al_session *s = &((al_sqlite *)store)->session;
+    al_sqlite_state state;
+    sqlite3_stmt *row;
+    bool found = false;
+    TRY(al_session_begin(s, false, &state, err));
+    status = al_session_statement(s, AL_SQL_BY_ID, &row, err);
+    if (status == ALIGN_OK) {
+        sqlite3_bind_int64(row, 1, id);
+        status = al_session_step(s, row, &found, err);
+    }
+    if (status == ALIGN_OK && !found)
+        status = al_error_set(err, ALIGN_ERROR_NOT_FOUND, "%s: no item %" PRId64, s->path, id);
+    if (status == ALIGN_OK)
+        status = read_vector(s, &state, sqlite3_column_int64(row, 1), out, err);
+    if (row)
+        sqlite3_reset(row);
+    status = al_session_end(s, status, err);
+done:
+    return status;
+}
+
+/* ---- filters ---- */
+
+enum { AT_PATH = 1, AT_FOLDER, AT_FOLDER_END, AT_FOLDER_SIZE, AT_FROM, AT_UNTIL, AT_HASH };
+
+static bool has_dates(const align_filter *filter)
+{
+    return filter->from != INT64_MIN || filter->until != INT64_MAX;
+}
+
+static void bind_folder(sqlite3_stmt *statement, const char *folder, const char *end)
+{
+    const size_t n = strlen(folder);
+    sqlite3_bind_blob64(statement, AT_FOLDER, folder, n, SQLITE_TRANSIENT);
+    sqlite3_bind_blob64(statement, AT_FOLDER_END, end, n + 1, SQLITE_TRANSIENT);
+    sqlite3_bind_int64(statement, AT_FOLDER_SIZE, (int64_t)n);
+}
+
+align_status al_sqlite_filtered(al_session *s, const char *columns, const align_filter *filter, const char *order,
+                                sqlite3_stmt **out, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    /* What begins with the folder's name and '/' lies between the name and the name with the byte after '/'; so does
+     * "name.jpg", which the size tells apart. */
+    char *folder_end = filter->folder ? al_format("%s0", filter->folder) : NULL;
+    char *sql = al_format(
+        "SELECT %s FROM items WHERE 1%s%s%s%s%s %s", columns,
+        filter->images == filter->texts ? ""
+        : filter->images                ? " AND kind = 0"
+                                        : " AND kind = 1",
+        filter->path ? " AND path = ?1" : "",
+        filter->folder ? " AND path >= ?2 AND path < ?3 AND (length(path) = ?4 OR substr(path, ?4 + 1, 1) = x'2F')"
+                       : "",
+        has_dates(filter) ? " AND taken >= ?5 AND taken < ?6" : "", filter->hash ? " AND hash = ?7" : "", order);
+    *out = NULL;
+    if (!sql || (filter->folder && !folder_end)) {
+        status = al_error_no_memory(err, 256);
+        goto done;
+    }
+    const int code = sqlite3_prepare_v2(s->db, sql, -1, out, NULL);
+    if (code != SQLITE_OK) {
+        status = al_sqlite_error(s, code, "cannot be searched", err);
+        goto done;
+    }
+    if (filter->path)
+        sqlite3_bind_blob64(*out, AT_PATH, filter->path, strlen(filter->path), SQLITE_TRANSIENT);
+    if (filter->folder)
+        bind_folder(*out, filter->folder, folder_end);
+    if (has_dates(filter)) {
+        sqlite3_bind_int64(*out, AT_FROM, filter->from);
+        sqlite3_bind_int64(*out, AT_UNTIL, filter->until);
+    }
+    if (filter->hash)
+        sqlite3_bind_blob(*out, AT_HASH, filter->hash, ALIGN_HASH_SIZE, SQLITE_TRANSIENT);
+done:
+    al_free(folder_end);
+    al_free(sql);
+    return status;
+}
+
+/* ---- listing ---- */
+
+/* A connection of its own, so that it sees what there was when it was opened. */
+typedef struct cursor {
+    align_cursor base;
+    al_session session;
+    al_sqlite_state state;
+    sqlite3_stmt *rows;
+} cursor;
+
+static const char *const orders[] = {
+    [ALIGN_ORDER_ID] = "ORDER BY id",
+    [ALIGN_ORDER_PATH] = "ORDER BY path, member",
+    [ALIGN_ORDER_NEWEST] = "ORDER BY taken DESC, id",
+    [ALIGN_ORDER_OLDEST] = "ORDER BY taken ASC NULLS LAST, id",
+};
+
+align_status al_sqlite_cursor_open(align_cursor **out, al_store *store, const align_filter *filter,
+                                   align_item_order order, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    cursor *c = al_calloc(1, sizeof *c);
+    if (!c)
+        return al_error_no_memory(err, sizeof *c);
+    c->base.class = store->class;
+    TRY(al_session_open(&c->session, ((al_sqlite *)store)->session.path, false, false, err));
+    TRY(al_session_begin(&c->session, false, &c->state, err));
+    TRY(al_sqlite_filtered(&c->session, AL_ITEM_COLUMNS, filter, orders[order], &c->rows, err));
+    *out = &c->base;
+    c = NULL;
+done:
+    if (c)
+        al_sqlite_cursor_close(&c->base);
+    return status;
+}
+
+align_status al_sqlite_cursor_next(align_cursor *base, align_item *out, float *vector, bool *found, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    cursor *c = (cursor *)base;
+    int64_t slot;
+    if (!c->rows)
+        goto done;
+    status = al_session_step(&c->session, c->rows, found, err);
+    if (status != ALIGN_OK || !*found) {
+        /* A statement that is stepped on would begin anew. */
+        sqlite3_finalize(c->rows);
+        c->rows = NULL;
+        goto done;
+    }
+    TRY(al_sqlite_read_item(&c->session, c->rows, &c->state, out, &slot, err));
+    if (vector)
+        TRY(read_vector(&c->session, &c->state, slot, vector, err));
+done:
+    return status;
+}
+
+void al_sqlite_cursor_close(align_cursor *base)
+{
+    cursor *c = (cursor *)base;
+    sqlite3_finalize(c->rows);
+    al_session_close(&c->session);
+    al_free(c);
+}
