@@ -98,6 +98,15 @@ ALIGN_API align_precision align_model_precision(const align_model *model);
 /* state_dict(), in the reference's order; of a packed model what its file holds. Owned by the model. */
 ALIGN_API const align_tensors *align_model_state(const align_model *model);
 
+/*
+ * A name for what the model computes, "align-" and 16 digits: made of the config and of samples of all tensors, so that
+ * another training has another one, whatever its folder is called. A model and what is packed from it have the same,
+ * in every precision; a tower alone has its own. It tells models apart, but not against somebody who makes two alike
+ * on purpose. (An align_index keeps it: search.h.)
+ */
+#define ALIGN_FINGERPRINT_SIZE 23
+ALIGN_API void align_model_fingerprint(const align_model *model, char out[ALIGN_FINGERPRINT_SIZE]);
+
 /* What loading found: keys missing from the checkpoint (initialised) and unexpected in it (ignored), both sorted, and
  * those of another shape (initialised, only with ignore_mismatched_sizes), in the checkpoint's order. Empty for a model
  * made from a config. Owned by the model. */

@@ -10,6 +10,8 @@
 typedef struct al_text_tower al_text_tower;
 typedef struct al_vision_tower al_vision_tower;
 
+#define AL_FINGERPRINTS 3 /* of what joins the towers, of the text tower and of the vision tower (fingerprint.h) */
+
 struct align_model {
     align_config config;
     align_tower tower;
@@ -18,8 +20,9 @@ struct align_model {
     align_tensors *state;      /* state_dict in the reference's order; of a packed model what is in its file */
     al_model_params params;    /* views of state; of a packed model most have a shape alone */
     char *layout;              /* of a packed model: what it was packed for; NULL otherwise */
-    al_text_tower *text;       /* NULL in a vision model */
-    al_vision_tower *vision;   /* NULL in a text model */
+    uint64_t fingerprints[AL_FINGERPRINTS]; /* of a packed model: those of the model it was packed from */
+    al_text_tower *text;                    /* NULL in a vision model */
+    al_vision_tower *vision;                /* NULL in a text model */
     float temperature;
     align_load_report report;
 };

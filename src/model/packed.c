@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "base/tensor.h"
 #include "checkpoint/tensors.h"
+#include "model/fingerprint.h"
 #include "model/load.h"
 
 #include <align/align.h>
@@ -21,7 +22,9 @@
 static const char *const weights_names[] = {NULL, "packed.text_model", "packed.vision_model"};
 static const char *const prefixes[] = {"", "text_model.", "vision_model."};
 static const char *const sizes_keys[] = {"sizes.head", "sizes.text_model", "sizes.vision_model"};
-enum { OWNERS = 3 };
+static const char *const fingerprint_keys[] = {"fingerprint.head", "fingerprint.text_model",
+                                               "fingerprint.vision_model"};
+enum { OWNERS = AL_FINGERPRINTS };
 
 static bool has_owner(align_tower tower, align_tower owner)
 {
@@ -32,9 +35,9 @@ static bool has_owner(align_tower tower, align_tower owner)
 
 /* One number a tower (and one for what joins them) of all that decides what its bytes mean beside the layout: FNV-1a
  * over the shapes in state_dict order, and the epsilon that is folded into the convolutions. */
-typedef struct fingerprint {
+typedef struct sizes {
     uint64_t of[OWNERS];
-} fingerprint;
+} sizes;
 
 static void stir(uint64_t *hash, const void *bytes, size_t size)
 {
@@ -43,7 +46,7 @@ static void stir(uint64_t *hash, const void *bytes, size_t size)
 
 static align_status stir_param(void *user, const al_param *param, align_error *err)
 {
-    fingerprint *f = user;
+    sizes *f = user;
     (void)err;
     const int64_t rank = param->rank;
     stir(&f->of[param->owner], &rank, sizeof rank);
@@ -51,7 +54,7 @@ static align_status stir_param(void *user, const al_param *param, align_error *e
     return ALIGN_OK;
 }
 
-static align_status measure(fingerprint *out, const align_model *model, align_error *err)
+static align_status measure(sizes *out, const align_model *model, align_error *err)
 {
     al_model_params params = model->params; /* the walk hands out slots that may be written; stir_param reads none */
     for (int i = 0; i < OWNERS; i++)
@@ -60,11 +63,11 @@ static align_status measure(fingerprint *out, const align_model *model, align_er
     return al_params_visit(&params, &model->config, stir_param, out, err);
 }
 
-#define SIZE_DIGITS 16
+#define DIGITS 16
 
-static void format_size(char text[SIZE_DIGITS + 1], uint64_t size)
+static void format_number(char text[DIGITS + 1], uint64_t number)
 {
-    snprintf(text, SIZE_DIGITS + 1, "%016" PRIx64, size);
+    snprintf(text, DIGITS + 1, "%016" PRIx64, number);
 }
 
 /* ---- reading ---- */
@@ -136,20 +139,20 @@ done:
 static align_status check_sizes(const align_model *model, const align_tensors *file, align_error *err)
 {
     align_status status = ALIGN_OK;
-    fingerprint wanted;
+    sizes wanted;
     TRY(measure(&wanted, model, err));
     for (int i = 0; i < OWNERS; i++) {
         const char *found;
-        char text[SIZE_DIGITS + 1];
+        char text[DIGITS + 1];
         if (!has_owner(model->tower, (align_tower)i))
             continue;
         TRY(get_metadata(&found, file, sizes_keys[i], err));
-        format_size(text, wanted.of[i]);
+        format_number(text, wanted.of[i]);
         if (strcmp(text, found) != 0)
             FAIL(err, ALIGN_ERROR_MISMATCH,
                  "%s: packed from a model of other sizes (another config.json, or another choice of the pooler): "
                  "expected %s %s, found %.*s",
-                 AL_PACKED_FILE, sizes_keys[i], text, SIZE_DIGITS, found);
+                 AL_PACKED_FILE, sizes_keys[i], text, DIGITS, found);
     }
 done:
     return status;
@@ -171,6 +174,23 @@ static bool is_read_in_place(const al_model_params *params, const align_tensor *
 {
     return slot == &params->temperature || slot == &params->text.word_embeddings ||
            slot == &params->text.position_embeddings || slot == &params->text.token_type_embeddings;
+}
+
+static align_status read_fingerprints(align_model *model, const align_tensors *file, align_error *err)
+{
+    for (int i = 0; i < OWNERS; i++) {
+        const char *found;
+        int used = 0;
+        if (!has_owner(model->tower, (align_tower)i))
+            continue;
+        const align_status status = get_metadata(&found, file, fingerprint_keys[i], err);
+        if (status != ALIGN_OK)
+            return status;
+        if (sscanf(found, "%16" SCNx64 "%n", &model->fingerprints[i], &used) != 1 || used != DIGITS || found[used])
+            return al_error_set(err, ALIGN_ERROR_FORMAT, "%s: %s \"%.*s\" in its metadata is not a number of %d digits",
+                                AL_PACKED_FILE, fingerprint_keys[i], 2 * DIGITS, found, DIGITS);
+    }
+    return ALIGN_OK;
 }
 
 typedef struct filler {
@@ -217,6 +237,7 @@ align_status al_packed_load(align_model *model, const align_tensors *file, const
     TRY(read_precision(model, file, asked, err));
     TRY(check_layout(model, file, kernels, err));
     TRY(check_sizes(model, file, err));
+    TRY(read_fingerprints(model, file, err));
     for (int tower = ALIGN_TOWER_TEXT; tower < OWNERS; tower++)
         if (has_owner(model->tower, (align_tower)tower))
             TRY(check_weights(file, (align_tower)tower, err));
@@ -253,18 +274,23 @@ static align_status add_metadata(align_tensors *parts, const align_model *model,
 {
     align_status status = ALIGN_OK;
     char layout[AL_LAYOUT_SIZE];
-    fingerprint sizes;
+    sizes shapes;
+    uint64_t fingerprints[OWNERS];
     al_packing_layout(al_kernels_get(), model->precision, layout);
     TRY(al_tensors_set_metadata(parts, "format", FORMAT, err));
     TRY(al_tensors_set_metadata(parts, "precision", align_precision_name(model->precision), err));
     TRY(al_tensors_set_metadata(parts, "layout", layout, err));
     TRY(al_tensors_set_metadata(parts, "align_version", align_version(), err));
-    TRY(measure(&sizes, model, err));
+    TRY(measure(&shapes, model, err));
+    al_fingerprint_measure(model, fingerprints);
     for (int i = 0; i < OWNERS; i++) {
-        char text[SIZE_DIGITS + 1];
-        format_size(text, sizes.of[i]);
-        if (has_owner(model->tower, (align_tower)i))
-            TRY(al_tensors_set_metadata(parts, sizes_keys[i], text, err));
+        char text[DIGITS + 1];
+        if (!has_owner(model->tower, (align_tower)i))
+            continue;
+        format_number(text, shapes.of[i]);
+        TRY(al_tensors_set_metadata(parts, sizes_keys[i], text, err));
+        format_number(text, fingerprints[i]);
+        TRY(al_tensors_set_metadata(parts, fingerprint_keys[i], text, err));
     }
 done:
     return status;

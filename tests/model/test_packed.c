@@ -71,6 +71,14 @@ static void assert_same_run(const char *where, const align_model *a, const align
     align_context_free(contexts[1]);
 }
 
+static void assert_same_fingerprint(const align_model *a, const align_model *b)
+{
+    char of_a[ALIGN_FINGERPRINT_SIZE], of_b[ALIGN_FINGERPRINT_SIZE];
+    align_model_fingerprint(a, of_a);
+    align_model_fingerprint(b, of_b);
+    assert_string_equal(of_a, of_b);
+}
+
 static void check_same(const char *name, align_tower tower, align_precision precision)
 {
     char *path = format_text(GOLDEN "%s", name), *runs = format_text(GOLDEN "%s/runs", name);
@@ -81,6 +89,7 @@ static void check_same(const char *name, align_tower tower, align_precision prec
     assert_non_null(align_model_layout(again));
     assert_int_equal(align_model_precision(again), precision);
     assert_nothing_reported(again);
+    assert_same_fingerprint(model, again);
     name_list list = list_folder(runs);
     for (size_t i = 0; i < list.count; i++) {
         align_tensors *run;
@@ -245,8 +254,15 @@ static void expect(align_tower tower, align_precision precision, align_status wa
  * tensor (tensor NULL: left out); alignment is that of the payload. */
 static void rewrite(const char *key, const char *value, const char *name, const align_tensor *tensor, size_t alignment)
 {
-    static const char *const keys[] = {"format",     "precision",        "layout",
-                                       "sizes.head", "sizes.text_model", "sizes.vision_model"};
+    static const char *const keys[] = {"format",
+                                       "precision",
+                                       "layout",
+                                       "sizes.head",
+                                       "sizes.text_model",
+                                       "sizes.vision_model",
+                                       "fingerprint.head",
+                                       "fingerprint.text_model",
+                                       "fingerprint.vision_model"};
     align_tensors *file, *changed;
     pack("tiny", ALIGN_TOWER_BOTH, ALIGN_PRECISION_F32);
     assert_int_equal(align_tensors_open(&file, packed_path, NULL), ALIGN_OK);
@@ -286,6 +302,9 @@ static void test_metadata(void **state)
         {"sizes.head", "0123456789abcdef", ALIGN_ERROR_MISMATCH, "found 0123456789abcdef"},
         {"sizes.text_model", "", ALIGN_ERROR_MISMATCH, "sizes.text_model"},
         {"sizes.vision_model", NULL, ALIGN_ERROR_FORMAT, "no sizes.vision_model"},
+        {"fingerprint.head", NULL, ALIGN_ERROR_FORMAT, "no fingerprint.head"},
+        {"fingerprint.text_model", "0123456789abcde", ALIGN_ERROR_FORMAT, "is not a number of 16 digits"},
+        {"fingerprint.vision_model", "0123456789abcdef0", ALIGN_ERROR_FORMAT, "is not a number of 16 digits"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         rewrite(cases[i].key, cases[i].value, NULL, NULL, 64);
