@@ -32,15 +32,15 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
 typedef struct cli_command {
     const char *name;
-    const char *arguments;                                             /* the usage line behind the name */
-    const char *summary;                                               /* one line for the list of commands */
-    const char *description;                                           /* for --help, before the options */
-    const char *examples;                                              /* for --help, after the options: whole lines */
+    const char *arguments;   /* the usage line behind the name */
+    const char *summary;     /* one line for the list of commands; NULL: not in this build, and not listed */
+    const char *description; /* for --help, before the options */
+    const char *examples;    /* for --help, after the options: whole lines */
     int (*run)(const struct cli_command *self, int argc, char **argv); /* argv without the name; an exit code */
 } cli_command;
 
-extern const cli_command cli_classify, cli_similarity, cli_embed, cli_process, cli_decode, cli_forward, cli_inspect,
-    cli_convert, cli_bench, cli_train;
+extern const cli_command cli_classify, cli_similarity, cli_embed, cli_search, cli_duplicates, cli_process, cli_decode,
+    cli_forward, cli_inspect, cli_convert, cli_bench, cli_train;
 
 /* ---- memory: a command that has none left says so and ends with CLI_FAILED ---- */
 
@@ -72,6 +72,7 @@ typedef enum cli_kind {
     CLI_FLAG,   /* bool: --json */
     CLI_TEXT,   /* const char *: --model DIR */
     CLI_CHOICE, /* const char *: one of the words of `argument`, "text|vision" */
+    CLI_MAYBE,  /* the same, or "" without a value: --show, --show=kitty */
     CLI_INT,    /* int64_t, at least `least`: --threads N */
     CLI_REAL,   /* double, at least `least`: --lr X */
     CLI_LIST,   /* cli_list: one value each time it is given */

@@ -25,7 +25,7 @@ _align() {
         return
     fi
     case $before in
-    --model | --output | --config)
+    --model | --output | --config | --folder)
         [[ $before != --output || $command == convert || $command == train ]] && mapfile -t COMPREPLY < <(compgen -d -- "$word")
         [[ ${#COMPREPLY[@]} -gt 0 ]] && return
         ;;

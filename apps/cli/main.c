@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 static const cli_command *const commands[] = {
-    &cli_classify, &cli_similarity, &cli_embed,   &cli_process, &cli_decode,
-    &cli_forward,  &cli_inspect,    &cli_convert, &cli_train,   &cli_bench,
+    &cli_classify, &cli_similarity, &cli_embed,   &cli_search,  &cli_duplicates, &cli_process,
+    &cli_decode,   &cli_forward,    &cli_inspect, &cli_convert, &cli_train,      &cli_bench,
 };
 
 static void print_overview(FILE *out)
@@ -22,7 +22,8 @@ static void print_overview(FILE *out)
           "commands:\n",
           out);
     for (size_t i = 0; i < CLI_COUNT(commands); i++)
-        fprintf(out, "  %-11s %s\n", commands[i]->name, commands[i]->summary);
+        if (commands[i]->summary)
+            fprintf(out, "  %-11s %s\n", commands[i]->name, commands[i]->summary);
     fputs("  help        help on a command: align help COMMAND\n"
           "\n"
           "options:\n"

@@ -98,8 +98,10 @@ static void print_wrapped(const char *text, size_t column, size_t indent)
 
 static void print_option(const cli_option *option)
 {
-    int column = printf("  --%s%s%s%s", option->name, option->argument ? " " : "",
-                        option->argument ? option->argument : "", option->kind == CLI_MANY ? "..." : "");
+    const char *argument = option->argument ? option->argument : "";
+    int column = option->kind == CLI_MAYBE ? printf("  --%s[=%s]", option->name, argument)
+                                           : printf("  --%s%s%s%s", option->name, *argument ? " " : "", argument,
+                                                    option->kind == CLI_MANY ? "..." : "");
     if (column > HELP_INDENT - 2) {
         putchar('\n');
         column = 0;
@@ -200,6 +202,7 @@ static int set_value(const parser *p, const cli_option *option, const char *valu
         *(const char **)option->value = value;
         break;
     case CLI_CHOICE:
+    case CLI_MAYBE:
         if (!is_choice(option->argument, value))
             return cli_usage_error(p->command, "--%s is one of %s, not '%s'", option->name, option->argument, value);
         *(const char **)option->value = value;
@@ -254,6 +257,10 @@ static int parse_option(parser *p)
         if (equals)
             return cli_usage_error(p->command, "--%s takes no value", option->name);
         return set_value(p, option, NULL);
+    }
+    if (option->kind == CLI_MAYBE && !equals) {
+        *(const char **)option->value = "";
+        return CLI_PROCEED;
     }
     const char *value = equals ? equals + 1 : take_value(p);
     if (!value)

@@ -6,6 +6,8 @@
 #   CASE.stderr  every line must occur somewhere in stderr. Absent: stderr is empty
 #   CASE.exit    the exit code. Absent: 0
 #
+# Indices and pages that nobody named land beside $TMP, and the time is UTC.
+#
 # A case that cannot be run here says why on stdout and exits with 77.
 #
 # The environment gives ALIGN (the program), COMPARE (compare_tensors), DATA (tests/golden), MODELS and SOURCE (the tree).
@@ -18,7 +20,9 @@ trap 'rm -rf "$work"' EXIT
 TMP=$work/tmp
 export TMP
 mkdir "$TMP"
-unset ALIGN_MODEL
+unset ALIGN_MODEL ALIGN_STORE
+XDG_DATA_HOME=$work/data XDG_CACHE_HOME=$work/cache TZ=UTC0
+export XDG_DATA_HOME XDG_CACHE_HOME TZ
 
 (cd "$TMP" && sh "$case_file") >"$work/stdout" 2>"$work/stderr" </dev/null
 code=$?

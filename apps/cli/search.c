@@ -1,0 +1,237 @@
+/*
+ * search.c: `align search`: what in an index is nearest to texts, to pictures, or to both together.
+ */
+#include "search.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* The paper found that a text should weigh twice as much as a picture. */
+#define TEXT_WEIGHT  2
+#define IMAGE_WEIGHT 1
+
+#define TOP      10
+#define PAGE_TOP 60 /* of a page with pictures */
+
+typedef struct arguments {
+    cli_common common;
+    cli_list words; /* a text without an option */
+    cli_query query;
+    cli_showing showing;
+    const char *store, *folder, *since, *until, *sort, *kind;
+    int64_t top, page; /* 0: not given */
+    double threshold;
+    bool approximate;
+    char *text; /* the words as one text, or NULL */
+    align_query_options options;
+    char *absolute_folder;
+} arguments;
+
+/* ---- arguments ---- */
+
+/* "two dogs" and two dogs are the same text. */
+static void join_words(arguments *args)
+{
+    for (size_t i = 0; i < args->words.count; i++) {
+        char *longer = cli_format("%s%s%s", args->text ? args->text : "", args->text ? " " : "", args->words.items[i]);
+        free(args->text);
+        args->text = longer;
+    }
+    if (args->text)
+        cli_list_add(&args->query.texts, args->text);
+}
+
+static bool is_blank(const char *text)
+{
+    return text[strspn(text, " \t\r\n")] == '\0';
+}
+
+static int check_texts(const cli_command *self, const char *option, const cli_list *texts)
+{
+    for (size_t i = 0; i < texts->count; i++)
+        if (is_blank(texts->items[i]))
+            return cli_usage_error(self, "%s: the text is empty", option);
+    return cli_check_texts(self, option, texts);
+}
+
+static int check_question(const cli_command *self, arguments *args)
+{
+    join_words(args);
+    if (args->text && is_blank(args->text))
+        return cli_usage_error(self, "the text to look for is empty");
+    if (args->text && !cli_utf8_valid(args->text))
+        return cli_usage_error(self, "the text to look for is not UTF-8");
+    int code = check_texts(self, "--text", &args->query.texts);
+    if (code == CLI_PROCEED)
+        code = check_texts(self, "--minus", &args->query.minus);
+    if (code == CLI_PROCEED && args->query.texts.count + args->query.images.count == 0)
+        return cli_usage_error(self, "say what to look for: a text, or --image FILE");
+    return code;
+}
+
+static int check_dates(const cli_command *self, arguments *args)
+{
+    align_filter *filter = &args->options.filter;
+    int64_t unused;
+    if (args->since && !cli_parse_date(args->since, &filter->from, &unused))
+        return cli_usage_error(self, "--since takes a date (YYYY, YYYY-MM, YYYY-MM-DD, 'YYYY-MM-DD HH:MM'), not '%s'",
+                               args->since);
+    if (args->until && !cli_parse_date(args->until, &unused, &filter->until))
+        return cli_usage_error(self, "--until takes a date (YYYY, YYYY-MM, YYYY-MM-DD, 'YYYY-MM-DD HH:MM'), not '%s'",
+                               args->until);
+    if (filter->from >= filter->until)
+        return cli_usage_error(self, "--since %s is later than --until %s", args->since, args->until);
+    return CLI_PROCEED;
+}
+
+static int check(const cli_command *self, arguments *args)
+{
+    int code = check_question(self, args);
+    if (code == CLI_PROCEED)
+        code = check_dates(self, args);
+    if (code != CLI_PROCEED)
+        return code;
+    args->showing.common = &args->common;
+    args->options.threshold = args->threshold;
+    args->options.approximate = args->approximate;
+    args->options.top = args->top ? args->top : args->showing.html || args->showing.open ? PAGE_TOP : TOP;
+    args->options.skip = args->page ? (args->page - 1) * args->options.top : 0;
+    args->options.filter.images = strcmp(args->kind, "text") != 0;
+    args->options.filter.texts = strcmp(args->kind, "image") != 0;
+    if (args->folder) {
+        args->absolute_folder = cli_absolute_path(args->folder);
+        args->options.filter.folder = args->absolute_folder;
+    }
+    return cli_showing_check(self, &args->showing);
+}
+
+static int parse(const cli_command *self, arguments *args, int argc, char **argv)
+{
+    const cli_option options[] = {
+        {CLI_MANY, "text", "TEXT", &args->query.texts, 0, "texts to look for"},
+        {CLI_MANY, "image", "FILE", &args->query.images, 0,
+         "pictures to look for: files, folders, or - for standard input"},
+        {CLI_MANY, "minus", "TEXT", &args->query.minus, 0, "texts of what not to find"},
+        {CLI_REAL, "text-weight", "W", &args->query.text_weight, 0,
+         "how much a text counts (default: 2, twice as much as a picture)"},
+        {CLI_REAL, "image-weight", "W", &args->query.image_weight, 0, "how much a picture counts (default: 1)"},
+        {CLI_INT, "top", "K", &args->top, 1, "show the K best (default: 10, on a page 60)"},
+        {CLI_INT, "page", "N", &args->page, 1, "show the N-th K best (default: 1)"},
+        {CLI_REAL, "threshold", "X", &args->threshold, -1, "show nothing with a score below X (-1 to 1)"},
+        {CLI_TEXT, "folder", "DIR", &args->folder, 0, "look in this folder alone, and in those below it"},
+        {CLI_TEXT, "since", "DATE", &args->since, 0, "taken on that date or later: 2024, 2024-05, 2024-05-17"},
+        {CLI_TEXT, "until", "DATE", &args->until, 0, "taken on that date or earlier"},
+        {CLI_CHOICE, "sort", "score|newest|oldest", &args->sort, 0, "the order in which the K best are shown"},
+        {CLI_CHOICE, "kind", "image|text|all", &args->kind, 0, "what to look for: pictures (default), captions, both"},
+        {CLI_FLAG, "approximate", NULL, &args->approximate, 0,
+         "on PostgreSQL: use the HNSW index, which is faster and may miss some"},
+        CLI_OPTION_STORE(args->store),
+        CLI_OPTIONS_SHOWING(args->showing),
+        CLI_OPTIONS_PICTURES(args->query.decoding),
+        CLI_OPTIONS_COMMON(args->common),
+    };
+    int code = cli_parse(self, options, CLI_COUNT(options), argc, argv, &args->words);
+    return code == CLI_PROCEED ? check(self, args) : code;
+}
+
+/* ---- the search ---- */
+
+static int compare_dates(const cli_hit *a, const cli_hit *b)
+{
+    return (a->item->taken > b->item->taken) - (a->item->taken < b->item->taken);
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    return -compare_dates(a, b); /* what has no date is older than everything */
+}
+
+static int oldest_first(const void *a, const void *b)
+{
+    const cli_hit *x = a, *y = b;
+    bool known_x = x->item->taken != INT64_MIN, known_y = y->item->taken != INT64_MIN;
+    return known_x != known_y ? known_y - known_x : compare_dates(x, y);
+}
+
+static void sort_hits(cli_hit *hits, size_t count, const char *order)
+{
+    if (count > 1 && strcmp(order, "score") != 0)
+        qsort(hits, count, sizeof *hits, strcmp(order, "newest") == 0 ? newest_first : oldest_first);
+}
+
+/* "dog + photo.jpg - people", to be freed: what was asked, for the head of a page. */
+static char *describe(const cli_query *query)
+{
+    char *words = cli_format("%s", "");
+    const struct {
+        const cli_list *list;
+        const char *mark;
+    } parts[] = {{&query->texts, " + "}, {&query->images, " + "}, {&query->minus, " \u2212 "}};
+    for (size_t p = 0; p < CLI_COUNT(parts); p++)
+        for (size_t i = 0; i < parts[p].list->count; i++) {
+            char *longer = cli_format("%s%s%s", words, *words ? parts[p].mark : "", parts[p].list->items[i]);
+            free(words);
+            words = longer;
+        }
+    return words;
+}
+
+static int search(const arguments *args, const cli_store *store)
+{
+    align_hits hits;
+    align_error err = ALIGN_ERROR_INIT;
+    float *vector = cli_query_vector(&args->query, &args->common, store);
+    if (!vector)
+        return CLI_FAILED;
+    align_status status = align_index_query(store->index, vector, 1, &args->options, &hits, &err);
+    free(vector);
+    if (status != ALIGN_OK)
+        return cli_fail("%s", err.message);
+    cli_hit_list list = {NULL, 0, NULL};
+    list.hits = cli_hits_of(&hits, 0, &list.count);
+    sort_hits(list.hits, list.count, args->sort);
+    char *title = describe(&args->query);
+    if (list.count == 0)
+        cli_warn(args->common.quiet, "nothing found");
+    int code = cli_show_hits(&args->showing, "search", title, &list, 1);
+    free(title);
+    free(list.hits);
+    align_hits_done(&hits);
+    return code;
+}
+
+static int run(const cli_command *self, int argc, char **argv)
+{
+    arguments args = {
+        .query = {.text_weight = TEXT_WEIGHT, .image_weight = IMAGE_WEIGHT, .decoding = CLI_DECODING_INIT},
+        .sort = "score",
+        .kind = "image",
+        .threshold = -2, /* rounded vectors may be a little longer than one */
+        .options = ALIGN_QUERY_OPTIONS_INIT,
+    };
+    cli_store store = {0};
+    int code = parse(self, &args, argc, argv);
+    if (code == CLI_PROCEED)
+        code =
+            cli_store_open(&store, &args.common, args.store, CLI_STORE_READ, NULL) ? search(&args, &store) : CLI_FAILED;
+    cli_store_done(&store);
+    cli_list_done(&args.words);
+    cli_list_done(&args.query.texts);
+    cli_list_done(&args.query.images);
+    cli_list_done(&args.query.minus);
+    free(args.absolute_folder);
+    free(args.text);
+    return code;
+}
+
+const cli_command cli_search = {
+    .name = "search",
+    .arguments = "[TEXT] [--image FILE...] [--minus TEXT...] [options]",
+    .summary = "find pictures by words, by pictures, by both",
+    .description = "Prints what in an index (align index) is nearest to a text, to pictures, or to both together, the "
+                   "best first: the score, the date, the size and the path. A score is the cosine between what was "
+                   "asked and what was found.",
+    .examples = "  align search two dogs in snow\n"
+                "  align search --image beach.jpg \"at night\" --minus people --open\n"
+                "  align search cat --since 2023 --threshold 0.25 --null | xargs -0 cp -t cats/\n",
+    .run = run,
+};
