@@ -19,6 +19,10 @@ typedef struct al_narrow_kernels {
     /* y[i] = x[i], exactly */
     void (*widen)(size_t n, const void *x, float *y);
 
+    /* y[i] = x[i] in bf16, to the nearest, of two equally near ones to either: an operand's row (al_product.bf16_rows).
+     * Numbers are finite. */
+    void (*to_bf16)(size_t n, const void *x, uint16_t *y);
+
     /* scores[r * n + q] = sum over i of rows[r, i] queries[q, i], for 1 to AL_NARROW_QUERIES queries. Neither the
      * number of rows nor that of queries changes a score. */
     void (*dots)(size_t count, size_t width, const void *rows, size_t n, const float *queries, float *scores);

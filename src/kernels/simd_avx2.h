@@ -2,6 +2,7 @@
  */
 #include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* the table that every product of this width may use */
 #define TABLE_OF_WIDTH al_kernels_avx2
@@ -134,6 +135,14 @@ static inline vf v_load_f16(const void *p)
 static inline vf v_load_s8(const void *p)
 {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)));
+}
+
+static inline void v_store_rounded(uint16_t *p, vf x)
+{
+    const __m256i rounded = _mm256_add_epi32(_mm256_castps_si256(x), _mm256_set1_epi32(0x8000));
+    const __m256i upper = _mm256_srli_epi32(rounded, 16);
+    const __m128i halves = _mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1));
+    _mm_storeu_si128((__m128i_u *)(void *)p, halves);
 }
 
 static inline vf v_less_zeros(vf sums, int32_t zero, const int32_t *weights)

@@ -7,6 +7,7 @@
  */
 #include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* the table that every product of this width may use */
 #define TABLE_OF_WIDTH al_kernels_avx512
@@ -146,6 +147,13 @@ static inline vf v_load_f16(const void *p)
 static inline vf v_load_s8(const void *p)
 {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(p)));
+}
+
+/* VL finite numbers to bf16, to the nearest, of two equally near ones to the larger */
+static inline void v_store_rounded(uint16_t *p, vf x)
+{
+    const __m512i rounded = _mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000));
+    _mm256_storeu_si256((__m256i_u *)(void *)p, _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
 }
 
 /* the int32 lanes of sums less zero times those of weights, as floats */

@@ -4,6 +4,7 @@
  */
 #include <arm_neon.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 /* the table that every product of this width may use */
@@ -125,6 +126,11 @@ static inline vf v_load_s8(const void *p)
     memcpy(&four, p, sizeof four);
     const int8x8_t bytes = vcreate_s8(four);
     return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(bytes))));
+}
+
+static inline void v_store_rounded(uint16_t *p, vf x)
+{
+    vst1_u16(p, vshrn_n_u32(vaddq_u32(vreinterpretq_u32_f32(x), vdupq_n_u32(0x8000)), 16));
 }
 
 static inline vf v_less_zeros(vf sums, int32_t zero, const int32_t *weights)

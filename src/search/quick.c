@@ -11,23 +11,20 @@
 #define BLOCK_LEAST ((size_t)32)
 #define BLOCK_MOST  ((size_t)512)
 
-/* Rows that are widened in L1 and then prepared. */
-#define WIDE_ROWS ((size_t)8)
-
 /* Half the distance from 1 to the next number. */
 #define F32_ROUNDING  0x1p-24
-#define BF16_ROUNDING 0x1p-9
+#define BF16_ROUNDING 0x1p-8
 
 static void choose_product(al_quick *quick)
 {
     const al_product *bf16 = quick->kernels->products[ALIGN_PRECISION_BF16];
     quick->multiplies = quick->n > AL_NARROW_QUERIES;
-    quick->product = quick->multiplies && bf16->takes_bf16 ? bf16 : NULL;
+    quick->product = quick->multiplies && bf16->bf16_rows ? bf16 : NULL;
 
-    /* width additions, each of which rounds; before, both factors were rounded. */
+    /* width additions, each of which rounds; before that the factors, unless they are bytes, which bf16 holds. */
     quick->error = 1.01 * (double)(quick->width + 8) * F32_ROUNDING;
     if (quick->product)
-        quick->error += 1.01 * 2.0 * BF16_ROUNDING;
+        quick->error += 1.01 * BF16_ROUNDING * (quick->narrow->size == 1 ? 1.0 : 2.0);
 }
 
 static void choose_block(al_quick *quick)
@@ -79,20 +76,18 @@ void al_quick_done(al_quick *quick)
     al_free_aligned(quick->packed);
 }
 
-static size_t wide_rows(const al_quick *quick)
-{
-    return !quick->multiplies ? 1 : quick->product ? WIDE_ROWS : quick->block;
-}
-
 align_status al_quick_block_init(al_quick_block *block, const al_quick *quick, align_error *err)
 {
+    const size_t wide_rows = quick->multiplies && !quick->product ? quick->block : 1;
+    const size_t operand_bytes = quick->product ? quick->block * quick->product->operand_row(quick->width) : 0;
     *block = (al_quick_block){
         .scores = al_alloc_aligned(quick->block * quick->stride * sizeof(float)),
-        .wide = al_alloc_aligned(wide_rows(quick) * quick->width * sizeof(float)),
-        .operand = quick->product ? al_alloc_aligned(quick->block * quick->product->operand_row(quick->width)) : NULL,
+        .wide = al_alloc_aligned(wide_rows * quick->width * sizeof(float)),
+        .operand = al_alloc_aligned(operand_bytes),
     };
-    if (!block->scores || !block->wide || (quick->product && !block->operand))
+    if (!block->scores || !block->wide || !block->operand)
         return al_error_set(err, ALIGN_ERROR_OUT_OF_MEMORY, "no memory for scores of %zu vectors", quick->block);
+    memset(block->operand, 0, operand_bytes); /* the padding of its rows, which stays */
     return ALIGN_OK;
 }
 
@@ -108,16 +103,13 @@ static al_matrix rows_of(const al_quick *quick, const float *data)
     return (al_matrix){data, quick->width, quick->kernels->nr};
 }
 
-static void prepare(const al_quick *quick, al_quick_block *block, const char *rows, size_t count)
+/* Rows of bf16, which the product reads as they are. */
+static void round_rows(const al_quick *quick, al_quick_block *block, const char *rows, size_t count)
 {
-    const size_t bytes = quick->product->operand_row(quick->width), size = quick->narrow->size;
-    for (size_t r = 0; r < count; r += WIDE_ROWS) {
-        const size_t left = count - r, some = left < WIDE_ROWS ? left : WIDE_ROWS;
-        quick->narrow->widen(some * quick->width, rows + r * quick->width * size, block->wide);
-        const al_operand o = {.k = quick->width,
-                              .x = rows_of(quick, block->wide),
-                              .rows = (char *)block->operand + (block->filled + r) * bytes};
-        quick->product->prepare(&o, 0, some);
+    const size_t bytes = quick->product->operand_row(quick->width), row_bytes = quick->width * quick->narrow->size;
+    for (size_t r = 0; r < count; r++) {
+        void *to = (char *)block->operand + (block->filled + r) * bytes;
+        quick->narrow->to_bf16(quick->width, rows + r * row_bytes, to);
     }
 }
 
@@ -127,7 +119,7 @@ void al_quick_add(const al_quick *quick, al_quick_block *block, const void *rows
         quick->narrow->dots(count, quick->width, rows, quick->n, quick->queries,
                             block->scores + block->filled * quick->stride);
     else if (quick->product)
-        prepare(quick, block, rows, count);
+        round_rows(quick, block, rows, count);
     else
         quick->narrow->widen(count * quick->width, rows, block->wide + block->filled * quick->width);
     block->filled += count;
