@@ -69,17 +69,19 @@ static char *name_of(const char *path, bool without_locks)
     return name;
 }
 
-/* SQLite's own settings: what a file says is not trusted, caches hold the indexes of a million items, and what is
- * committed is on disk, for a vacuum then removes the old vectors. */
-static align_status configure(al_session *s, align_error *err)
+/* What a file says is not trusted. */
+static align_status distrust(al_session *s, align_error *err)
 {
     sqlite3_extended_result_codes(s->db, 1);
     sqlite3_busy_timeout(s->db, PATIENCE_MS);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    return al_session_exec(s,
-                           "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -65536;"
-                           "PRAGMA synchronous = FULL",
-                           err);
+    return al_session_exec(s, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON", err);
+}
+
+/* The cache holds the tree of a million places. What is committed is on disk, for a vacuum then removes old vectors. */
+static align_status tune(al_session *s, align_error *err)
+{
+    return al_session_exec(s, "PRAGMA cache_size = -65536; PRAGMA synchronous = FULL", err);
 }
 
 static align_status open_as(al_session *s, int flags, bool without_locks, align_error *err)
@@ -89,7 +91,7 @@ static align_status open_as(al_session *s, int flags, bool without_locks, align_
         return al_error_no_memory(err, strlen(s->path));
     const int code = sqlite3_open_v2(name, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
     al_free(name);
-    return code == SQLITE_OK ? configure(s, err) : al_sqlite_error(s, code, "cannot open", err);
+    return code == SQLITE_OK ? distrust(s, err) : al_sqlite_error(s, code, "cannot open", err);
 }
 
 static void close_database(al_session *s)
@@ -162,6 +164,8 @@ align_status al_session_open(al_session *s, const char *path, bool writable, boo
     if (!is_readable(s, &code))
         status = al_sqlite_error(s, code, "cannot read", err);
 done:
+    if (status == ALIGN_OK)
+        status = tune(s, err);
     if (status != ALIGN_OK)
         al_session_close(s);
     return status;

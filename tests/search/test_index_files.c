@@ -292,21 +292,22 @@ static void check_apart(bool right, const char *what)
     }
 }
 
-static bool can_be_searched(bool read_only)
+static align_status search_read_only(int64_t *nearest, align_error *err)
 {
     align_index_options options = ALIGN_INDEX_OPTIONS_INIT;
     align_index *index;
-    align_hits hits;
+    align_hits hits = {0};
     float query[WIDTH];
-    options.read_only = read_only;
+    options.read_only = true;
     options.threads = 1;
     make_vector(2, query);
-    if (align_index_open(&index, path, &options, NULL) != ALIGN_OK)
-        return false;
-    const bool right = align_index_query(index, query, 1, NULL, &hits, NULL) == ALIGN_OK && hits.items[0].id == 2;
+    align_status status = align_index_open(&index, path, &options, err);
+    if (status == ALIGN_OK)
+        status = align_index_query(index, query, 1, NULL, &hits, err);
+    *nearest = status == ALIGN_OK ? hits.items[0].id : 0;
     align_hits_done(&hits);
     align_index_close(index);
-    return right;
+    return status;
 }
 
 static void become_nobody(void)
@@ -318,8 +319,9 @@ static void become_nobody(void)
 static void search_in_folder_of_others(void)
 {
     align_error err = ALIGN_ERROR_INIT;
+    int64_t nearest;
     become_nobody();
-    check_apart(can_be_searched(true), "an index of somebody else cannot be searched");
+    check_apart(search_read_only(&nearest, &err) == ALIGN_OK && nearest == 2, err.message);
     check_apart(try_open(path, false, false, &err) == ALIGN_ERROR_IO && strstr(err.message, "cannot be written"),
                 err.message);
 }
@@ -395,8 +397,10 @@ static void add_to_full_disk(void)
         limit_files(RLIM_INFINITY);
         check_apart(status == ALIGN_ERROR_IO, "an add that did not fail as it should");
         check_apart(strstr(err.message, path) != NULL, err.message);
-        check_apart(stat(beside("-vectors-1"), &after) == 0 && after.st_size == before.st_size,
-                    "room is not given back");
+        /* Where it was the rows that did not fit, the next one writes over what is left. */
+        if (strstr(err.message, "-vectors-1"))
+            check_apart(stat(beside("-vectors-1"), &after) == 0 && after.st_size == before.st_size,
+                        "room is not given back");
     }
     check_apart(align_index_add(index, items, vectors, 3000, NULL, &err) == ALIGN_OK, err.message);
     free(vectors);
