@@ -10,6 +10,8 @@
  *   inputs.c    what the user names: pictures, folders of pictures, labels, "-"
  *   session.c   the model in use, and embeddings from it
  *   reader.c    pictures decoded ahead of the model
+ *   walk.c      pictures in folders
+ *   ahead.c     work that several threads do ahead, taken in order
  *   layers.c    the table of a profile
  *   store.c     the index that is searched
  *
@@ -181,6 +183,32 @@ void cli_progress_end(cli_progress *progress);
  */
 bool cli_pictures_expand(cli_strings *pictures, const cli_list *arguments);
 
+/* ---- walk.c ---- */
+
+typedef struct cli_file {
+    char *path;
+    int64_t size, modified; /* nanoseconds since 1970 */
+} cli_file;
+
+/* What was found under some folders. Begins zeroed. */
+typedef struct cli_walk {
+    cli_file *files;
+    size_t n_files, capacity;
+    cli_strings folders;  /* that were entered */
+    cli_strings links;    /* to folders, not looked at yet */
+    cli_strings problems; /* what could not be read, as messages that name it */
+    struct cli_place *places;
+    size_t places_size;
+} cli_walk;
+
+/* Adds a file, or a folder's pictures, but for those behind links to folders. False: it is neither. */
+bool cli_walk_add(cli_walk *walk, const char *path);
+void cli_walk_links(cli_walk *walk); /* at last, adds those */
+void cli_walk_done(cli_walk *walk);
+
+/* Whether the name of a file says that it is a picture. */
+bool cli_is_picture_name(const char *name);
+
 /* Opens a picture, or reads it from stdin for "-", at the size that config resizes it to. */
 align_status cli_picture_open(align_image *out, const char *path, const cli_decoding *decoding,
                               const align_image_processor_config *config, align_error *err);
@@ -236,7 +264,37 @@ bool cli_embed_next(cli_session *session, cli_reader *reader, float *out);
 /* a . b; summed in double, so that a logit is as good as its vectors. */
 float cli_dot(const float *a, const float *b, size_t n);
 
+/* ---- ahead.c ---- */
+
+typedef struct cli_ahead cli_ahead;
+typedef void cli_work(void *context, void *piece); /* in any thread */
+
+/* Starts so many workers (0: work is done when it is taken), and makes room for so many pieces. */
+cli_ahead *cli_ahead_open(cli_work *work, void *context, size_t workers, size_t slots);
+bool cli_ahead_has_room(const cli_ahead *ahead);
+void cli_ahead_give(cli_ahead *ahead, void *piece); /* where there is room */
+
+/* Waits for the oldest piece to be done, and gives it back; NULL: there is none. */
+void *cli_ahead_take(cli_ahead *ahead);
+
+/* Lets no more work begin: pieces are then given back as they are. */
+void cli_ahead_stop(cli_ahead *ahead);
+void cli_ahead_close(cli_ahead *ahead); /* pieces must have been taken */
+
 /* ---- reader.c ---- */
+
+/* A picture as the model takes it. */
+typedef struct cli_pixels {
+    int64_t shape[4]; /* [1, channels, height, width] */
+    float *values;    /* to be freed */
+} cli_pixels;
+
+/* Processes a picture; out is to be freed in any case. */
+align_status cli_pixels_process(cli_pixels *out, const align_image *image, const align_image_processor_config *config,
+                                align_error *err);
+
+/* Threads to use, as --threads has it. */
+size_t cli_count_cores(const cli_common *common);
 
 /* Starts to read the pictures; session, pictures and decoding must outlive the reader. */
 cli_reader *cli_reader_open(const cli_session *session, const cli_common *common, const cli_strings *pictures,

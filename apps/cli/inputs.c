@@ -3,7 +3,6 @@
  * standard input. Names and texts are judged here, before a model is loaded.
  */
 #include "cli.h"
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,6 @@
 
 #define MAX_STDIN_BYTES  (INT64_C(1) << 30)
 #define MAX_LABELS_BYTES (INT64_C(1) << 28)
-#define MAX_FOLDER_DEPTH 64
 
 bool cli_has_suffix(const char *path, const char *suffix)
 {
@@ -23,64 +21,20 @@ bool cli_has_suffix(const char *path, const char *suffix)
 
 /* ---- pictures ---- */
 
-static bool is_picture_name(const char *name)
+/* All pictures in a folder; false after a message. */
+static bool add_folder(cli_strings *pictures, const char *folder)
 {
-    static const char *const suffixes[] = {".jpg", ".jpeg", ".png", ".webp", ".gif"};
-    for (size_t i = 0; i < CLI_COUNT(suffixes); i++)
-        if (cli_has_suffix(name, suffixes[i]))
-            return true;
-    return false;
-}
-
-static int compare_strings(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static bool list_folder(cli_strings *names, const char *folder)
-{
-    DIR *dir = opendir(folder);
-    if (!dir) {
-        cli_fail("%s: cannot open folder: %s", folder, strerror(errno));
-        return false;
-    }
-    errno = 0;
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL; errno = 0)
-        if (entry->d_name[0] != '.')
-            cli_strings_add(names, cli_format("%s", entry->d_name));
-    bool ok = errno == 0;
-    if (!ok)
-        cli_fail("%s: cannot read folder: %s", folder, strerror(errno));
-    closedir(dir);
-    if (names->count > 1)
-        qsort(names->items, names->count, sizeof *names->items, compare_strings);
-    return ok;
-}
-
-/* Links to files are followed, links to folders are not: they may lead back. */
-static bool add_folder(cli_strings *pictures, const char *folder, int depth)
-{
-    if (depth > MAX_FOLDER_DEPTH) {
-        cli_fail("%s: folders are nested deeper than %d", folder, MAX_FOLDER_DEPTH);
-        return false;
-    }
-    cli_strings names = {0};
-    bool ok = list_folder(&names, folder);
-    const char *slash = folder[strlen(folder) - 1] == '/' ? "" : "/";
-    for (size_t i = 0; i < names.count; i++) {
-        char *path = cli_format("%s%s%s", folder, slash, names.items[i]);
-        struct stat entry, target;
-        bool is_link = lstat(path, &entry) == 0 && S_ISLNK(entry.st_mode);
-        if (stat(path, &target) == 0 && S_ISDIR(target.st_mode)) {
-            ok = (is_link || add_folder(pictures, path, depth + 1)) && ok;
-            free(path);
-        } else if (is_picture_name(path)) {
-            cli_strings_add(pictures, path);
-        } else {
-            free(path);
-        }
-    }
-    cli_strings_done(&names);
+    cli_walk walk = {0};
+    cli_walk_add(&walk, folder);
+    cli_walk_links(&walk);
+    for (size_t i = 0; i < walk.n_files; i++)
+        cli_strings_add(pictures, cli_format("%s", walk.files[i].path));
+    for (size_t i = 0; i < walk.problems.count; i++)
+        cli_fail("%s", walk.problems.items[i]);
+    bool ok = walk.problems.count == 0;
+    if (ok && walk.n_files == 0)
+        ok = cli_fail("%s: no pictures in this folder", folder) == CLI_DONE;
+    cli_walk_done(&walk);
     return ok;
 }
 
@@ -94,11 +48,7 @@ bool cli_pictures_expand(cli_strings *pictures, const cli_list *arguments)
         if (is_stdin && stdin_taken) {
             ok = cli_fail("standard input can only be read once") == CLI_DONE;
         } else if (!is_stdin && stat(argument, &info) == 0 && S_ISDIR(info.st_mode)) {
-            size_t before = pictures->count;
-            bool read = add_folder(pictures, argument, 0);
-            if (read && pictures->count == before)
-                read = cli_fail("%s: no pictures in this folder", argument) == CLI_DONE;
-            ok = ok && read;
+            ok = add_folder(pictures, argument) && ok;
         } else {
             cli_strings_add(pictures, cli_format("%s", argument)); /* a file that is missing says so when opened */
             stdin_taken = stdin_taken || is_stdin;
