@@ -41,8 +41,8 @@ typedef struct cli_command {
     int (*run)(const struct cli_command *self, int argc, char **argv); /* argv without the name; an exit code */
 } cli_command;
 
-extern const cli_command cli_classify, cli_similarity, cli_embed, cli_search, cli_duplicates, cli_process, cli_decode,
-    cli_forward, cli_inspect, cli_convert, cli_bench, cli_train;
+extern const cli_command cli_classify, cli_similarity, cli_embed, cli_index, cli_search, cli_duplicates, cli_process,
+    cli_decode, cli_forward, cli_inspect, cli_convert, cli_bench, cli_train;
 
 /* ---- memory: a command that has none left says so and ends with CLI_FAILED ---- */
 
@@ -168,6 +168,7 @@ typedef struct cli_progress {
     bool shown;
     const char *what;
     size_t total, done;
+    double started; /* seconds */
 } cli_progress;
 
 void cli_progress_start(cli_progress *progress, bool quiet, bool stdout_busy, const char *what, size_t total);

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- memory ---- */
@@ -299,9 +300,31 @@ json_t *cli_json_tensors(const align_tensors *tensors)
 
 #define BAR_WIDTH 30
 
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* The rate so far and the time that the rest takes at that rate, once there is something to tell it from. */
+static void print_rate(const cli_progress *progress)
+{
+    const double elapsed = seconds_now() - progress->started;
+    if (elapsed < 1)
+        return;
+    const double rate = (double)progress->done / elapsed, left = (double)(progress->total - progress->done) / rate;
+    fprintf(stderr, ", %.*f a second, ", rate < 10 ? 1 : 0, rate);
+    if (left >= 3600)
+        fprintf(stderr, "%d h %02d min left", (int)(left / 3600), (int)(left / 60) % 60);
+    else
+        fprintf(stderr, "%d:%02d left", (int)(left / 60), (int)left % 60);
+    fputs("\033[K", stderr);
+}
+
 void cli_progress_start(cli_progress *progress, bool quiet, bool stdout_busy, const char *what, size_t total)
 {
-    *progress = (cli_progress){false, what, total, 0};
+    *progress = (cli_progress){false, what, total, 0, seconds_now()};
     progress->shown = !quiet && total > 1 && isatty(STDERR_FILENO) && !(stdout_busy && isatty(STDOUT_FILENO));
 }
 
@@ -313,6 +336,7 @@ void cli_progress_step(cli_progress *progress)
     int filled = (int)(BAR_WIDTH * progress->done / progress->total);
     fprintf(stderr, "\r%s [%.*s%*s] %zu/%zu", progress->what, filled, "##############################",
             BAR_WIDTH - filled, "", progress->done, progress->total);
+    print_rate(progress);
     fflush(stderr);
 }
 

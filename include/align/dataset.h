@@ -35,11 +35,12 @@ typedef struct align_dataset_options {
     /* TSV, CSV: a column by its name in the first row, or by its number from 1; JSON lines: a key. NULL: the usual
      * names (docs/training-data.md), and without a row of names, columns 1 and 2. */
     const char *picture_column, *text_column;
-    const char *split; /* Karpathy: "train", or several as "train+restval"; NULL: everything */
+    const char *split;  /* Karpathy: "train", or several as "train+restval"; NULL: everything */
+    bool without_texts; /* keep pictures of which nothing is said, and be content with one: not for training */
 } align_dataset_options;
 
 /* clang-format off */
-#define ALIGN_DATASET_OPTIONS_INIT { ALIGN_DATA_AUTO, NULL, NULL, NULL, NULL }
+#define ALIGN_DATASET_OPTIONS_INIT { ALIGN_DATA_AUTO, NULL, NULL, NULL, NULL, false }
 /* clang-format on */
 
 typedef struct align_dataset align_dataset;
@@ -56,13 +57,22 @@ ALIGN_API align_status align_dataset_open(align_dataset **out, const char *path,
                                           align_error *err);
 ALIGN_API void align_dataset_free(align_dataset *dataset);
 
-/* Pairs, at least two. What follows takes i < count. */
+/* Pairs, at least two unless options say otherwise. What follows takes i < count. */
 ALIGN_API size_t align_dataset_count(const align_dataset *dataset);
 
 /* The name of a picture: its path, or "SHARD: MEMBER". */
 ALIGN_API const char *align_dataset_picture(const align_dataset *dataset, size_t i);
 
-/* How many texts picture i has, at least one; its text k: UTF-8, white space around it removed. */
+/* Where the bytes of a picture are: the whole of a file, or a member of a tar file. */
+typedef struct align_data_place {
+    const char *file;
+    const char *member;  /* "": none */
+    size_t offset, size; /* in the file; size SIZE_MAX: to its end */
+} align_data_place;
+ALIGN_API void align_dataset_place(const align_dataset *dataset, size_t i, align_data_place *out);
+
+/* How many texts picture i has, at least one unless options say otherwise; its text k: UTF-8, white space around it
+ * removed. */
 ALIGN_API size_t align_dataset_texts(const align_dataset *dataset, size_t i);
 ALIGN_API const char *align_dataset_text(const align_dataset *dataset, size_t i, size_t k);
 

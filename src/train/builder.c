@@ -182,11 +182,17 @@ done:
 
 /* ---- the end ---- */
 
+/* Whether a pair is to be in the data set. */
+static bool is_kept(const al_builder *b, size_t pair)
+{
+    return b->pairs[pair].texts > 0 || b->options->without_texts;
+}
+
 static align_status explain_the_rest(al_builder *b, align_error *err)
 {
     align_status status = ALIGN_OK;
     for (size_t i = 0; i < b->n_pairs; i++)
-        if (b->pairs[i].texts == 0 && !b->pairs[i].explained)
+        if (!is_kept(b, i) && !b->pairs[i].explained)
             TRY(al_builder_explain(b, i, &(al_source){name_of(b, i), NULL, 0}, "no caption", err));
 done:
     return status;
@@ -195,8 +201,10 @@ done:
 static align_status check_count(const al_builder *b, size_t count, const char *path, align_error *err)
 {
     const char *where, *reason;
-    if (count >= 2)
+    if (count >= 2 || (count == 1 && b->options->without_texts))
         return ALIGN_OK;
+    if (b->options->without_texts)
+        return al_error_set(err, ALIGN_ERROR_FORMAT, "%s: no pictures", path);
     if (al_skips_get(&b->skips, 0, &where, &reason))
         return al_error_set(
             err, ALIGN_ERROR_FORMAT,
@@ -206,13 +214,13 @@ static align_status check_count(const al_builder *b, size_t count, const char *p
                         count, count == 1 ? "" : "s");
 }
 
-/* Pairs that have texts, renumbered, and the texts in the order of their pairs. next: room for a number a pair. */
+/* Pairs that are kept, renumbered, and the texts in the order of their pairs. next: room for a number a pair. */
 static void fill(align_dataset *d, const al_builder *b, size_t *next)
 {
     size_t count = 0, texts = 0;
     for (size_t i = 0; i < b->n_pairs; i++) {
         next[i] = texts;
-        if (b->pairs[i].texts == 0)
+        if (!is_kept(b, i))
             continue;
         d->places[count] = b->pairs[i].place;
         d->first_text[count++] = texts;
@@ -230,7 +238,7 @@ align_status al_builder_finish(al_builder *b, const char *path, align_dataset **
     al_strings *strings = NULL;
     TRY(explain_the_rest(b, err));
     for (size_t i = 0; i < b->n_pairs; i++)
-        count += b->pairs[i].texts > 0;
+        count += is_kept(b, i);
     TRY(check_count(b, count, path, err));
     next = al_calloc(b->n_pairs, sizeof *next);
     strings = al_calloc(1, sizeof *strings);

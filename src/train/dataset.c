@@ -230,6 +230,14 @@ const char *align_dataset_picture(const align_dataset *d, size_t i)
     return d->strings->data + d->places[i].name;
 }
 
+void align_dataset_place(const align_dataset *d, size_t i, align_data_place *out)
+{
+    const al_place *p = &d->places[i];
+    const char *file = d->strings->data + p->file, *name = d->strings->data + p->name;
+    const bool is_part = p->name != p->file; /* then it is called "FILE: MEMBER" */
+    *out = (align_data_place){file, is_part ? name + strlen(file) + strlen(": ") : "", p->offset, p->size};
+}
+
 size_t align_dataset_texts(const align_dataset *d, size_t i)
 {
     return d->first_text[i + 1] - d->first_text[i];

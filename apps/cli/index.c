@@ -1,0 +1,162 @@
+/*
+ * index.c: `align index`: pictures and captions into an index that `align search` reads. What is there already is not
+ * looked at again, so that the same command brings an index up to date, and goes on where it was interrupted.
+ */
+#include "index.h"
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct arguments {
+    const char *store;
+    cli_list places, captions;
+    bool prune, watch;
+} arguments;
+
+/* ---- signals ---- */
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+bool index_interrupted(void)
+{
+    return interrupted != 0;
+}
+
+/* The first signal asks to end; a second one ends. Calls that wait are woken. */
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* ---- the work ---- */
+
+static bool open_run(index_run *run, const arguments *args)
+{
+    index_report_open(&run->report, &run->common);
+    if (!cli_session_open(&run->session, &run->common, args->captions.count > 0, args->places.count > 0) ||
+        !cli_store_open(&run->store, &run->common, args->store, CLI_STORE_CREATE, &run->session) ||
+        !index_catalog_open(&run->catalog, run->store.index))
+        return false;
+    run->writer = index_writer_open(run->store.index, &run->catalog, (size_t)run->session.width, &run->report);
+    return true;
+}
+
+static void close_run(index_run *run)
+{
+    index_writer_close(run->writer);
+    index_catalog_done(&run->catalog);
+    index_report_done(&run->report);
+    cli_store_done(&run->store);
+    cli_session_done(&run->session);
+}
+
+/* False when one of the arguments is not there; the others are looked at all the same. */
+static bool scan_places(index_scan *scan, index_run *run, const arguments *args, cli_strings *places)
+{
+    bool ok = true;
+    for (size_t i = 0; i < args->places.count; i++) {
+        char *path = cli_absolute_path(args->places.items[i]);
+        const bool found = index_scan_add(scan, run, path);
+        ok = ok && found;
+        if (found)
+            cli_strings_add(places, path);
+        else
+            free(path);
+    }
+    index_scan_finish(scan, run);
+    return ok;
+}
+
+static bool add_captions(index_run *run, const arguments *args, cli_strings *files)
+{
+    bool ok = true;
+    for (size_t i = 0; i < args->captions.count && !index_interrupted(); i++) {
+        char *path = cli_absolute_path(args->captions.items[i]);
+        ok = index_texts(run, path, files) && ok;
+        free(path);
+    }
+    return ok;
+}
+
+static int run_all(index_run *run, const arguments *args)
+{
+    index_scan scan = {0};
+    cli_strings places = {0};
+    bool complete = scan_places(&scan, run, args, &places);
+    bool ok = index_pictures(run, &scan) && add_captions(run, args, &scan.files);
+    if (ok && args->prune && !index_interrupted()) {
+        index_prune(run, &places, &scan.files);
+        ok = index_writer_flush(run->writer);
+    }
+    index_report_summary(&run->report, run->store.index);
+    int code = ok && complete ? CLI_DONE : CLI_FAILED;
+    if (ok && index_interrupted())
+        code = cli_fail("interrupted: what was done is kept, and the same command goes on from there");
+    else if (ok && args->watch)
+        code = index_watch(run, &places, &scan);
+    index_scan_done(&scan);
+    cli_strings_done(&places);
+    return code;
+}
+
+static int parse(const cli_command *self, arguments *args, index_run *run, int argc, char **argv)
+{
+    const cli_option options[] = {
+        CLI_OPTION_STORE(args->store),
+        {CLI_MANY, "captions", "FILE", &args->captions, 0,
+         "texts to find: a .txt with one a line, or captions in any form that align train reads"},
+        {CLI_FLAG, "prune", NULL, &args->prune, 0, "drop what is not in these folders and files any more"},
+        {CLI_FLAG, "watch", NULL, &args->watch, 0, "go on, and keep the index as the folders become"},
+        CLI_OPTIONS_PICTURES(run->decoding),
+        CLI_OPTIONS_COMMON(run->common),
+    };
+    int code = cli_parse(self, options, CLI_COUNT(options), argc, argv, &args->places);
+    if (code == CLI_PROCEED && args->places.count == 0 && args->captions.count == 0)
+        code = cli_usage_error(self, "give folders, pictures or tar files, or --captions");
+    if (code == CLI_PROCEED && args->watch && args->places.count == 0)
+        code = cli_usage_error(self, "--watch needs a folder");
+    return code;
+}
+
+static int run(const cli_command *self, int argc, char **argv)
+{
+    const cli_command *admin = argc > 0 ? index_admin_command(argv[0]) : NULL;
+    if (admin)
+        return admin->run(admin, argc - 1, argv + 1);
+    arguments args = {0};
+    index_run r = {.decoding = CLI_DECODING_INIT};
+    int code = parse(self, &args, &r, argc, argv);
+    if (code == CLI_PROCEED) {
+        catch_signals();
+        code = open_run(&r, &args) ? run_all(&r, &args) : CLI_FAILED;
+        close_run(&r);
+    }
+    cli_list_done(&args.places);
+    cli_list_done(&args.captions);
+    return code;
+}
+
+const cli_command cli_index = {
+    .name = "index",
+    .arguments = "DIR... [options], or align index status|remove|vacuum",
+    .summary = "make pictures and captions searchable",
+    .description =
+        "Looks for pictures in folders (and in tar files that are named), and puts a vector of each into an index for "
+        "align search. What is in the index and has not changed is passed over; what was moved keeps its vector. A "
+        "file that cannot be read is listed at the end. Interrupted at any moment, the same command goes on. align "
+        "index status, remove and vacuum look after the index; a folder of such a name is given as ./status.",
+    .examples = "  align index ~/Pictures\n"
+                "  align index ~/Pictures --prune --watch\n"
+                "  align index shards/*.tar --captions captions.tsv --store photos.db\n"
+                "  align index status\n",
+    .run = run,
+};
