@@ -163,7 +163,7 @@ static int remove_path(const arguments *args, align_index *index, const char *ar
     for (size_t i = 0; i < f.count && status == ALIGN_OK && args->common.json; i++)
         cli_print_json(json_pack("{s:s, s:I, s:o}", "event", "removed", "id", (json_int_t)f.ids[i], "path",
                                  cli_json_text(f.paths.items[i])));
-    if (status == ALIGN_OK && !args->common.json)
+    if (code == CLI_DONE && !args->common.json)
         printf("%zu removed: %s\n", f.count, argument);
     cli_strings_done(&f.paths);
     free(f.ids);

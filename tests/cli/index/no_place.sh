@@ -1,0 +1,2 @@
+# Nothing to index.
+"$ALIGN" index --store p.db

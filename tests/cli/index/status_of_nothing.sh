@@ -1,0 +1,2 @@
+# There is no index yet.
+"$ALIGN" index status --store p.db

@@ -1,0 +1,2 @@
+# Captions are not watched.
+"$ALIGN" index --captions c.txt --watch
