@@ -133,7 +133,7 @@ static int run(const cli_command *self, int argc, char **argv)
     if (admin)
         return admin->run(admin, argc - 1, argv + 1);
     arguments args = {0};
-    index_run r = {.decoding = CLI_DECODING_INIT};
+    index_run r = {.decoding = CLI_DECODING_INIT, .catalog = INDEX_CATALOG_INIT};
     int code = parse(self, &args, &r, argc, argv);
     if (code == CLI_PROCEED) {
         catch_signals();

@@ -40,7 +40,11 @@ typedef struct index_catalog {
     pthread_mutex_t mutex; /* for contents, once threads claim them */
 } index_catalog;
 
-/* Reads all that the index holds; false after a message. The catalog is to be released in any case. */
+/* clang-format off */
+#define INDEX_CATALOG_INIT { .mutex = PTHREAD_MUTEX_INITIALIZER }
+/* clang-format on */
+
+/* Reads all that the index holds into a new catalog; false after a message. */
 bool index_catalog_open(index_catalog *catalog, align_index *index);
 void index_catalog_done(index_catalog *catalog);
 

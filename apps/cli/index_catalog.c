@@ -169,7 +169,6 @@ bool index_catalog_open(index_catalog *c, align_index *index)
     align_item item;
     align_error err = ALIGN_ERROR_INIT;
     bool found = true;
-    pthread_mutex_init(&c->mutex, NULL);
     align_status status = align_cursor_open(&cursor, index, NULL, ALIGN_ORDER_PATH, &err);
     while (status == ALIGN_OK && found) {
         status = align_cursor_next(cursor, &item, NULL, &found, &err);
@@ -195,7 +194,6 @@ void index_catalog_done(index_catalog *c)
     free(c->names);
     free(c->contents);
     cli_strings_done(&c->strings);
-    *c = (index_catalog){0};
 }
 
 void index_catalog_bequeath(index_catalog *c, size_t entry, size_t heir)

@@ -60,6 +60,44 @@ static void test_samples(void **state)
     align_dataset_free(d);
 }
 
+/* For an index, pictures are enough, even one; and where their bytes are is told. */
+static void test_without_texts(void **state)
+{
+    (void)state;
+    align_dataset_options options = ALIGN_DATASET_OPTIONS_INIT;
+    align_data_place place;
+    options.without_texts = true;
+    tar.size = 0;
+    tar_add_picture(&tar, "data/000.png", "rgb8.png");
+    tar_add_text(&tar, "data/001.txt", "no picture");
+    align_dataset *d = open_data(tar_write(&tar, "b.tar"), &options);
+    assert_int_equal(align_dataset_count(d), 1);
+    assert_int_equal(align_dataset_texts(d, 0), 0);
+    align_dataset_place(d, 0, &place);
+    assert_string_equal(place.file, in_scratch("b.tar"));
+    assert_string_equal(place.member, "data/000.png");
+    assert_int_equal(place.offset, 512);
+    assert_memory_equal(tar.bytes + place.offset, "\x89PNG", 4);
+    assert_int_equal(align_dataset_skipped(d), 1);
+    align_dataset_free(d);
+    tar_add_picture(&tar, "data/002.png", "rgb8.png");
+    tar_add_text(&tar, "data/002.txt", "a picture");
+    d = open_data(tar_write(&tar, "b.tar"), &options);
+    assert_pair(d, 0, "/b.tar: data/000.png", "");
+    assert_pair(d, 1, "/b.tar: data/002.png", "a picture");
+    align_dataset_free(d);
+    write_text("pairs.tsv", "a.png\tone\nb.png\t \n");
+    d = open_data(in_scratch("pairs.tsv"), &options);
+    align_dataset_place(d, 1, &place);
+    assert_string_equal(place.file, in_scratch("b.png"));
+    assert_string_equal(place.member, "");
+    assert_true(place.offset == 0 && place.size == SIZE_MAX);
+    align_dataset_free(d);
+    tar.size = 0;
+    tar_add_text(&tar, "data/001.txt", "no picture");
+    assert_data_fails(tar_write(&tar, "b.tar"), &options, ALIGN_ERROR_FORMAT, "b.tar", "no pictures");
+}
+
 /* Python's tarfile wrote them: names of 120 characters, and one that is not ASCII. */
 static void test_other_writers(void **state)
 {
@@ -224,9 +262,10 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_samples),   cmocka_unit_test(test_other_writers), cmocka_unit_test(test_names_of_many),
-        cmocka_unit_test(test_damage),    cmocka_unit_test(test_cut_later),     cmocka_unit_test(test_mutations),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_samples),       cmocka_unit_test(test_other_writers),
+        cmocka_unit_test(test_names_of_many), cmocka_unit_test(test_without_texts),
+        cmocka_unit_test(test_damage),        cmocka_unit_test(test_cut_later),
+        cmocka_unit_test(test_mutations),     cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }
