@@ -4,7 +4,7 @@
     search.py [--data FOLDER] [--count N] [--threads 1,2] [--kind random|clustered] [--engines align,faiss-flat]
 
 Makes N unit vectors in f16 and queries where FOLDER has none, then asks every engine for the 100 nearest of one query and
-of 32 at once, each in a process of its own, in turns; prints medians, the peak of memory, and how many of the true 100
+of 32 at once, each in a process of its own, in turns; prints medians, the memory that is resident (mapped vectors included), and how many of the true 100
 nearest (NumPy, in f32) were found. `reading` is what the same machine needs to read the vectors alone. `align` looks at
 mapped vectors, `align-steps` at their int8 copy first, `align-index` goes through <align/search.h> and SQLite.
 
@@ -111,9 +111,9 @@ def sqlite_engine(folder, vectors, width):
     return ask
 
 
-def peak_mb():
+def resident_mb():
     with open("/proc/self/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM:")) / 1024
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:")) / 1024
 
 
 def timed(ask, queries, seconds):
@@ -135,11 +135,12 @@ def measure_peer(name, folder, args, threads):
         ask = usearch_engine(vectors, threads)
     else:
         ask = sqlite_engine(folder, vectors, args.width)
+    del vectors  # what an engine has not copied it does not need
     ask(queries[:1])
     one = timed(ask, queries[:1], args.seconds)
     batch = timed(ask, queries[:BATCH], args.seconds)
     np.asarray(ask(queries), np.int64).tofile(f"{folder}/found")
-    return {"one_ms": one, "batch_ms": batch, "peak_mb": peak_mb()}
+    return {"one_ms": one, "batch_ms": batch, "memory_mb": resident_mb()}
 
 
 # ---- the comparison ----
@@ -174,15 +175,15 @@ def compare(folder, args, threads):
             result = run(name, folder, args, threads)
             if result:
                 turns[name].append(result)
-    reads = [r["read_ms"] for results in turns.values() for r in results if "read_ms" in r]
+    reads = [r["read_ms"] for results in turns.values() for r in results if r.get("read_ms")]
     print(f"\n{args.count:,} x {args.width}, {args.kind}, {threads} thread{'s' * (threads > 1)}: medians of {args.turns} turns, ms\n")
-    print("| | one query | 32 at once | peak, MB | recall@100 |\n|---|---|---|---|---|")
+    print("| | one query | 32 at once | memory, MB | recall@100 |\n|---|---|---|---|---|")
     if reads:
         print(f"| reading the f16 vectors | {statistics.median(reads):.1f} | | | |")
     for name, results in turns.items():
         if results:
-            one, batch, peak, recall = (statistics.median(r[key] for r in results) for key in ("one_ms", "batch_ms", "peak_mb", "recall"))
-            print(f"| {name} | {one:.1f} | {batch:.1f} | {peak:.0f} | {recall:.4f} |")
+            one, batch, memory, recall = (statistics.median(r[key] for r in results) for key in ("one_ms", "batch_ms", "memory_mb", "recall"))
+            print(f"| {name} | {one:.1f} | {batch:.1f} | {memory:.0f} | {recall:.4f} |")
     sys.stdout.flush()
 
 
