@@ -36,6 +36,15 @@ static inline int remove_folder(void **state)
     return al_folder_remove(folder, NULL) == ALIGN_OK ? 0 : -1;
 }
 
+/* fork: a process of its own, which ends where a check of its own fails. */
+static inline pid_t fork_apart(void)
+{
+    const pid_t child = fork();
+    if (child == 0)
+        setenv("CMOCKA_TEST_ABORT", "1", 1);
+    return child;
+}
+
 #define assert_done(call)                           \
     do {                                            \
         align_error err = ALIGN_ERROR_INIT;         \
@@ -127,14 +136,22 @@ static inline align_index_info info_of(align_index *index)
     return info;
 }
 
+static inline double product_of(const float *a, const float *b)
+{
+    double product = 0;
+    for (int i = 0; i < WIDTH; i++)
+        product += (double)a[i] * (double)b[i];
+    return product;
+}
+
+static inline double length_of(const float *vector)
+{
+    return sqrt(product_of(vector, vector));
+}
+
 /* The score of a vector that is kept, whose length is 1 but for what rounding it did. */
 static inline float score_of(const float *query, const float *kept)
 {
-    double product = 0, squares = 0;
-    for (int i = 0; i < WIDTH; i++) {
-        product += (double)query[i] * (double)kept[i];
-        squares += (double)query[i] * (double)query[i];
-    }
-    return (float)(product / sqrt(squares));
+    return (float)(product_of(query, kept) / length_of(query));
 }
 #endif

@@ -274,7 +274,7 @@ static void damaged_pages(void **state)
 /* Runs a test in a process of its own, which may give up being root or be kept from writing. */
 static void run_apart(void (*test)(void))
 {
-    const pid_t child = fork();
+    const pid_t child = fork_apart();
     if (child == 0) {
         test();
         _exit(0);
@@ -329,7 +329,7 @@ static void search_in_folder_of_others(void)
 /* What a process leaves that is killed when it has added something. */
 static void leave_log(void)
 {
-    const pid_t child = fork();
+    const pid_t child = fork_apart();
     if (child == 0) {
         align_index *index = open_index(path, false);
         add_many(index, 100, 1);
