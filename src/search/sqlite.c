@@ -42,7 +42,7 @@ static align_status read_pragma(al_session *s, const char *sql, int64_t *value, 
     return status;
 }
 
-/* Whose file it is; *empty: nobody's so far. */
+/* Whose file it is; *empty: nobody's so far. Within a transaction. */
 static align_status check_kind(al_session *s, bool *empty, align_error *err)
 {
     align_status status = ALIGN_OK;
@@ -62,6 +62,15 @@ static align_status check_kind(al_session *s, bool *empty, align_error *err)
     if (version != AL_STORE_VERSION)
         FAIL(err, ALIGN_ERROR_FORMAT, "%s: an index of format %" PRId64 ", which there never was", s->path, version);
 done:
+    return status;
+}
+
+/* The same of one moment: another process may be making its tables. */
+static align_status look_at_kind(al_session *s, bool *empty, align_error *err)
+{
+    align_status status = al_session_exec(s, "BEGIN", err);
+    if (status == ALIGN_OK)
+        status = al_session_end(s, check_kind(s, empty, err), err);
     return status;
 }
 
@@ -98,7 +107,7 @@ static align_status make_tables(al_session *s, const align_index_options *option
 {
     align_status status = ALIGN_OK;
     bool empty = false;
-    al_vectors_key key = {.generation = 1, .width = options->width};
+    al_vectors_key key = {.generation = 1, .width = options->width, .element = AL_ELEMENT_F16};
     TRY(use_log(s, err));
     TRY(al_session_exec(s, "BEGIN IMMEDIATE", err));
     TRY(check_kind(s, &empty, err));
@@ -162,6 +171,7 @@ static void sqlite_close(al_store *store)
 {
     al_sqlite *s = (al_sqlite *)store;
     al_session_close(&s->session);
+    al_quantized_close(&s->quantized);
     al_threads_free(s->threads);
     al_free(s->held);
     al_free(s->base.model);
@@ -207,6 +217,8 @@ align_status al_sqlite_open(al_store **out, const char *where, const align_index
     if (!s)
         return al_error_no_memory(err, sizeof *s);
     s->base = (al_store){.class = &sqlite_class, .where = al_strdup(where), .read_only = options->read_only};
+    s->quantize = options->quantize;
+    s->quantized = AL_QUANTIZED_CLOSED;
     s->wanted_threads = options->threads;
     if (!s->base.where) {
         status = al_error_no_memory(err, strlen(where));
@@ -214,7 +226,7 @@ align_status al_sqlite_open(al_store **out, const char *where, const align_index
     }
     TRY(check_file(where, options->create, err));
     TRY(al_session_open(&s->session, s->base.where, !options->read_only, options->create, err));
-    TRY(check_kind(&s->session, &empty, err));
+    TRY(look_at_kind(&s->session, &empty, err));
     if (empty && !options->create)
         FAIL(err, ALIGN_ERROR_FORMAT, "%s: empty: no index was made in it", where);
     if (empty)

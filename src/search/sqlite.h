@@ -12,6 +12,7 @@
  *   sqlite_query.c      the nearest vectors, and whose they are
  */
 #include "base/threads.h"
+#include "search/quantized.h"
 #include "search/store.h"
 #include "search/vectors.h"
 
@@ -66,6 +67,8 @@ typedef struct al_sqlite {
     al_store base;
     al_session session;
     char *held; /* the strings of the item that find gave last */
+    bool quantize;
+    al_quantized quantized;
     int wanted_threads;
     al_threads *threads; /* NULL: not needed so far */
 } al_sqlite;

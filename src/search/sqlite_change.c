@@ -1,9 +1,13 @@
 /* sqlite_change.c: items come into an SQLite index, change and go. */
 #include "base/memory.h"
 #include "base/status.h"
+#include "search/scan.h"
 #include "search/sqlite.h"
 
 #include <string.h>
+
+/* Numbers that are made f16 at a time. */
+#define BLOCK_NUMBERS ((size_t)1 << 19)
 
 /* What is known of an item that is there. */
 typedef struct known {
@@ -129,6 +133,25 @@ done:
     return status;
 }
 
+/* Vectors are on disk before there is a row that tells of them. */
+static align_status write_vectors(al_vectors *v, int64_t slot, const float *vectors, size_t count, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    const size_t width = (size_t)v->key.width, most = BLOCK_NUMBERS / width, step = count < most ? count : most;
+    uint16_t *block = al_alloc(step * width * sizeof *block);
+    if (!block)
+        return al_error_no_memory(err, step * width * sizeof *block);
+    for (size_t i = 0; i < count; i += step) {
+        const size_t n = count - i < step ? count - i : step;
+        al_to_f16(n * width, vectors + i * width, block);
+        TRY(al_vectors_write(v, slot + (int64_t)i, block, n, err));
+    }
+    TRY(al_vectors_sync(v, err));
+done:
+    al_free(block);
+    return status;
+}
+
 align_status al_sqlite_add(al_store *store, const align_item *items, const float *vectors, size_t count, int64_t *ids,
                            align_error *err)
 {
@@ -137,10 +160,7 @@ align_status al_sqlite_add(al_store *store, const align_item *items, const float
     al_sqlite_state state;
     TRY(al_session_begin(s, true, &state, err));
     const int64_t slots = state.slots;
-    /* Vectors are on disk before there is a row that tells of them. */
-    status = al_vectors_write(&s->vectors, slots, vectors, count, err);
-    if (status == ALIGN_OK)
-        status = al_vectors_sync(&s->vectors, err);
+    status = write_vectors(&s->vectors, slots, vectors, count, err);
     for (size_t i = 0; i < count && status == ALIGN_OK; i++) {
         int64_t id = 0;
         status = add_row(s, &state, &items[i], slots + (int64_t)i, &id, err);

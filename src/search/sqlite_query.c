@@ -167,6 +167,7 @@ static align_status query(al_sqlite *index, const al_sqlite_state *state, const 
 {
     align_status status = ALIGN_OK;
     choice chosen = {0};
+    const void *mapped;
     al_scan scan = {.width = (size_t)state->key.width,
                     .count = (size_t)state->slots,
                     .threshold = threshold_of(options->threshold)};
@@ -179,7 +180,11 @@ static align_status query(al_sqlite *index, const al_sqlite_state *state, const 
             al_hits_next(hits);
         goto done;
     }
-    TRY(al_vectors_view(&index->session.vectors, state->slots, &scan.vectors, err));
+    TRY(al_vectors_view(&index->session.vectors, state->slots, &mapped, err));
+    scan.vectors = mapped;
+    if (index->quantize)
+        (void)al_quantized_view(&index->quantized, index->base.where, &index->session.vectors, scan.vectors,
+                                state->slots, &scan.steps, &scan.step, NULL);
     TRY(ask_all(index, state, &scan, vectors, queries, (size_t)options->skip, hits, err));
 done:
     al_free(chosen.bits);

@@ -44,11 +44,11 @@ align_status al_sqlite_read_item(const al_session *s, sqlite3_stmt *row, const a
 
 static align_status read_vector(al_session *s, const al_sqlite_state *state, int64_t slot, float *out, align_error *err)
 {
-    const uint16_t *vectors;
+    const void *vectors;
     const size_t width = (size_t)state->key.width;
     const align_status status = al_vectors_view(&s->vectors, state->slots, &vectors, err);
     if (status == ALIGN_OK)
-        al_to_f32(ALIGN_F16, vectors + (size_t)slot * width, width, out);
+        al_to_f32(ALIGN_F16, (const uint16_t *)vectors + (size_t)slot * width, width, out);
     return status;
 }
 

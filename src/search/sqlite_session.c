@@ -245,6 +245,7 @@ align_status al_session_read_state(al_session *s, al_sqlite_state *state, align_
     TRY(al_session_step(s, row, &found, err));
     if (!found || sqlite3_column_bytes(row, 2) != AL_IDENTITY_SIZE)
         FAIL(err, ALIGN_ERROR_FORMAT, "%s: damaged: it does not say what it is (table state)", s->path);
+    state->key.element = AL_ELEMENT_F16;
     state->key.width = sqlite3_column_int64(row, 0);
     memcpy(state->key.identity, sqlite3_column_blob(row, 2), AL_IDENTITY_SIZE);
     state->key.generation = sqlite3_column_int64(row, 3);

@@ -21,25 +21,36 @@ int64_t al_sqlite_bytes(const al_sqlite *store)
     return total;
 }
 
-/* Removes files of vectors that are not of this generation: what a vacuum left that was killed. To be called by who may
- * write. */
+static void remove_one(const char *index, int64_t generation, al_element element)
+{
+    /* Without memory it stays, until the next vacuum. */
+    char *path = al_vectors_path(index, generation, element);
+    if (path)
+        (void)unlink(path);
+    al_free(path);
+}
+
+/* Removes files of vectors that are not of this generation: what a vacuum left that was killed. To be called by who
+ * keeps other writers waiting. */
 static align_status remove_others(const al_session *s, int64_t generation, align_error *err)
 {
     align_status status = ALIGN_OK;
     al_folder_names names = {0};
     const char *slash = strrchr(s->path, '/'), *name = slash ? slash + 1 : s->path;
     char *folder = slash ? al_strndup(s->path, (size_t)(slash - s->path) + 1) : al_strdup(".");
-    char *prefix = al_vectors_path(name, generation), *path = NULL;
-    if (!folder || !prefix) {
+    char *kept = al_vectors_path(name, generation, AL_ELEMENT_F16);
+    if (!folder || !kept) {
         status = al_error_no_memory(err, strlen(s->path));
         goto done;
     }
-    const size_t n = strlen(name) + strlen("-vectors-");
+    const size_t any = strlen(name) + strlen("-vectors-"), this = strlen(kept);
     TRY(al_folder_names_read(&names, folder, err));
     for (size_t i = 0; i < names.count; i++) {
-        if (strncmp(names.names[i], prefix, n) != 0 || strcmp(names.names[i], prefix) == 0)
+        const char *found = names.names[i];
+        const bool is_kept = strncmp(found, kept, this) == 0 && (found[this] == '\0' || found[this] == '.');
+        if (is_kept || strncmp(found, kept, any) != 0)
             continue;
-        path = al_join_path(folder, names.names[i]);
+        char *path = al_join_path(folder, found);
         if (!path) {
             status = al_error_no_memory(err, strlen(folder));
             goto done;
@@ -49,7 +60,7 @@ static align_status remove_others(const al_session *s, int64_t generation, align
     }
 done:
     al_folder_names_done(&names);
-    al_free(prefix);
+    al_free(kept);
     al_free(folder);
     return status;
 }
@@ -135,7 +146,10 @@ static align_status fill_holes(al_session *s, align_error *err)
     if (status != ALIGN_OK && fresh.fd >= 0)
         (void)unlink(fresh.path);
     TRY(al_session_end(s, status, err));
-    (void)unlink(s->vectors.path);
+    /* No others than these: another process may be ahead already. */
+    remove_one(s->path, state.key.generation, AL_ELEMENT_F16);
+    remove_one(s->path, state.key.generation, AL_ELEMENT_STEPS);
+    remove_one(s->path, state.key.generation, AL_ELEMENT_STEP);
     al_vectors_close(&s->vectors);
     s->vectors = fresh;
     fresh = AL_VECTORS_CLOSED;

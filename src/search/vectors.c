@@ -4,7 +4,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "search/scan.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,10 +22,10 @@
 #define AT_WIDTH      16
 #define AT_GENERATION 24
 #define AT_IDENTITY   32
+#define AT_READY      48
 #define HEADER_USED   (AT_IDENTITY + AL_IDENTITY_SIZE)
 #define COPY_BYTES    ((size_t)1 << 20)
 #define MAP_LEAST     ((size_t)16 << 20)
-#define ELEMENT_BYTES sizeof(uint16_t)
 #define FILE_MODE     0666
 
 static align_status system_error(align_error *err, const al_vectors *v, const char *what)
@@ -38,7 +37,14 @@ static align_status system_error(align_error *err, const al_vectors *v, const ch
 
 static size_t row_bytes(const al_vectors *v)
 {
-    return (size_t)v->key.width * ELEMENT_BYTES;
+    switch (v->key.element) {
+    case AL_ELEMENT_STEPS:
+        return (size_t)v->key.width;
+    case AL_ELEMENT_STEP:
+        return sizeof(float);
+    default:
+        return (size_t)v->key.width * sizeof(uint16_t);
+    }
 }
 
 /* Where a slot begins: rows know no more slots than a file can hold (al_vectors_check). */
@@ -47,9 +53,10 @@ static size_t place_of(const al_vectors *v, int64_t slot)
     return HEADER_BYTES + (size_t)slot * row_bytes(v);
 }
 
-char *al_vectors_path(const char *index, int64_t generation)
+char *al_vectors_path(const char *index, int64_t generation, al_element element)
 {
-    return al_format("%s-vectors-%" PRId64, index, generation);
+    const char *suffix = element == AL_ELEMENT_STEPS ? ".steps" : element == AL_ELEMENT_STEP ? ".step" : "";
+    return al_format("%s-vectors-%" PRId64 "%s", index, generation, suffix);
 }
 
 /* ---- the header ---- */
@@ -73,7 +80,7 @@ static void make_header(uint8_t header[HEADER_BYTES], const al_vectors_key *key)
     memset(header, 0, HEADER_BYTES);
     memcpy(header, MAGIC, AT_VERSION);
     put(header + AT_VERSION, 4, VERSION);
-    put(header + AT_ELEMENT, 4, ELEMENT_F16);
+    put(header + AT_ELEMENT, 4, (uint64_t)key->element);
     put(header + AT_WIDTH, 8, (uint64_t)key->width);
     put(header + AT_GENERATION, 8, (uint64_t)key->generation);
     memcpy(header + AT_IDENTITY, key->identity, AL_IDENTITY_SIZE);
@@ -144,7 +151,7 @@ static align_status start(al_vectors *out, const char *index, const al_vectors_k
 {
     *out = AL_VECTORS_CLOSED;
     out->key = *key;
-    out->path = al_vectors_path(index, key->generation);
+    out->path = al_vectors_path(index, key->generation, (al_element)key->element);
     return out->path ? ALIGN_OK : al_error_no_memory(err, strlen(index));
 }
 
@@ -222,27 +229,30 @@ align_status al_vectors_check(const al_vectors *v, int64_t slots, align_error *e
 
 /* ---- slots ---- */
 
-align_status al_vectors_write(al_vectors *v, int64_t slot, const float *rows, size_t count, align_error *err)
+align_status al_vectors_write(al_vectors *v, int64_t slot, const void *rows, size_t count, align_error *err)
 {
-    align_status status = ALIGN_OK;
-    const size_t width = (size_t)v->key.width, most = COPY_BYTES / row_bytes(v);
-    const size_t step = count < most ? count : most;
-    uint16_t *buffer = al_alloc(step * row_bytes(v));
-    if (!buffer)
-        return al_error_no_memory(err, step * row_bytes(v));
-    for (size_t i = 0; i < count; i += step) {
-        const size_t n = count - i < step ? count - i : step;
-        al_to_f16(n * width, rows + i * width, buffer);
-        TRY(write_at(v, buffer, n * row_bytes(v), place_of(v, slot + (int64_t)i), err));
-    }
-done:
-    al_free(buffer);
-    return status;
+    return write_at(v, rows, count * row_bytes(v), place_of(v, slot), err);
 }
 
 align_status al_vectors_sync(al_vectors *v, align_error *err)
 {
     return fdatasync(v->fd) == 0 ? ALIGN_OK : system_error(err, v, "cannot write");
+}
+
+align_status al_vectors_get_ready(const al_vectors *v, int64_t *slots, align_error *err)
+{
+    uint8_t bytes[8];
+    const align_status status = read_at(v, bytes, sizeof bytes, AT_READY, err);
+    *slots = status == ALIGN_OK ? (int64_t)get(bytes, sizeof bytes) : 0;
+    return status == ALIGN_OK ? al_vectors_check(v, *slots, err) : status;
+}
+
+align_status al_vectors_set_ready(al_vectors *v, int64_t slots, align_error *err)
+{
+    uint8_t bytes[8];
+    put(bytes, sizeof bytes, (uint64_t)slots);
+    const align_status status = write_at(v, bytes, sizeof bytes, AT_READY, err);
+    return status == ALIGN_OK ? al_vectors_sync(v, err) : status;
 }
 
 void al_vectors_cut(al_vectors *v, int64_t slots)
@@ -270,7 +280,7 @@ done:
     return status;
 }
 
-align_status al_vectors_view(al_vectors *v, int64_t slots, const uint16_t **out, align_error *err)
+align_status al_vectors_view(al_vectors *v, int64_t slots, const void **out, align_error *err)
 {
     const align_status status = al_vectors_check(v, slots, err);
     if (status != ALIGN_OK)
@@ -289,6 +299,6 @@ align_status al_vectors_view(al_vectors *v, int64_t slots, const uint16_t **out,
         v->map = map;
         v->mapped = size;
     }
-    *out = (const uint16_t *)(const void *)(v->map + HEADER_BYTES);
+    *out = v->map + HEADER_BYTES;
     return ALIGN_OK;
 }
