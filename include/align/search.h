@@ -79,10 +79,12 @@ typedef struct align_index_options {
     bool quantize;     /* look at a copy of the vectors in int8 first, and score the best exactly: half the memory to
                         * read. The copy is made as needed and can be thrown away */
     int threads;       /* of a query; 0: one a core */
+    bool repair;       /* where the file of vectors is missing, shorter than its rows or another's, let go of the items
+                        * whose vectors are lost, so that they can be added again; an error otherwise */
 } align_index_options;
 
 /* clang-format off */
-#define ALIGN_INDEX_OPTIONS_INIT { NULL, 0, false, false, false, 0 }
+#define ALIGN_INDEX_OPTIONS_INIT { NULL, 0, false, false, false, 0, false }
 /* clang-format on */
 
 /*

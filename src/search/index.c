@@ -146,8 +146,8 @@ static align_status check_options(const char *where, const align_index_options *
     if (options->create && (!options->model || !*options->model || options->width == 0))
         return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "%s: to make an index, a model and a width are needed",
                             where);
-    if (options->create && options->read_only)
-        return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "%s: to be made, but read only", where);
+    if ((options->create || options->repair) && options->read_only)
+        return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "%s: to be made or repaired, but read only", where);
     if (options->threads < 0)
         return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "%s: %d threads", where, options->threads);
     return ALIGN_OK;

@@ -231,6 +231,8 @@ align_status al_sqlite_open(al_store **out, const char *where, const align_index
         FAIL(err, ALIGN_ERROR_FORMAT, "%s: empty: no index was made in it", where);
     if (empty)
         TRY(make_tables(&s->session, options, err));
+    else if (options->repair)
+        TRY(al_sqlite_repair(&s->session, err));
     TRY(read_model(s, err));
     TRY(al_store_check(&s->base, options, err));
     *out = &s->base;

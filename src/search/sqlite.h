@@ -8,6 +8,7 @@
  *   sqlite_session.c    statements, transactions, what SQLite's errors mean
  *   sqlite_change.c     items come, change and go
  *   sqlite_vacuum.c     vectors move to a new file, without holes
+ *   sqlite_repair.c     items whose vectors are lost go
  *   sqlite_read.c       items are looked up and listed
  *   sqlite_query.c      the nearest vectors, and whose they are
  */
@@ -116,6 +117,10 @@ align_status al_sqlite_vacuum(al_store *store, align_error *err);
 
 /* Bytes of the index's files. */
 int64_t al_sqlite_bytes(const al_sqlite *store);
+
+/* ---- sqlite_repair.c ---- */
+
+align_status al_sqlite_repair(al_session *session, align_error *err);
 
 /* ---- sqlite_read.c ---- */
 

@@ -212,19 +212,24 @@ void al_vectors_close(al_vectors *v)
     *v = AL_VECTORS_CLOSED;
 }
 
-align_status al_vectors_check(const al_vectors *v, int64_t slots, align_error *err)
+align_status al_vectors_count(const al_vectors *v, int64_t *slots, align_error *err)
 {
     struct stat st;
-    size_t bytes;
     if (fstat(v->fd, &st) != 0)
         return system_error(err, v, "cannot stat");
-    if (slots < 0 || !al_mul((size_t)slots, row_bytes(v), &bytes) || !al_add(bytes, HEADER_BYTES, &bytes) ||
-        bytes > (size_t)st.st_size)
-        return al_error_set(err, ALIGN_ERROR_FORMAT,
-                            "%s: %zu bytes, too few for the %" PRId64 " vectors of %" PRId64 " numbers that the rows "
-                            "beside it tell of",
-                            v->path, (size_t)st.st_size, slots, v->key.width);
+    *slots = st.st_size < HEADER_BYTES ? 0 : (int64_t)(((size_t)st.st_size - HEADER_BYTES) / row_bytes(v));
     return ALIGN_OK;
+}
+
+align_status al_vectors_check(const al_vectors *v, int64_t slots, align_error *err)
+{
+    int64_t found;
+    const align_status status = al_vectors_count(v, &found, err);
+    if (status != ALIGN_OK || (slots >= 0 && slots <= found))
+        return status;
+    return al_error_set(err, ALIGN_ERROR_FORMAT,
+                        "%s: too short: it holds %" PRId64 " vectors, and the rows beside it tell of %" PRId64, v->path,
+                        found, slots);
 }
 
 /* ---- slots ---- */

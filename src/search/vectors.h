@@ -51,6 +51,9 @@ align_status al_vectors_open(al_vectors *out, const char *index, const al_vector
                              align_error *err);
 void al_vectors_close(al_vectors *vectors); /* a closed one is fine */
 
+/* How many slots the file has room for, whether they count or not. */
+align_status al_vectors_count(const al_vectors *vectors, int64_t *slots, align_error *err);
+
 /* Whether the file holds so many slots: FORMAT where it is shorter. */
 align_status al_vectors_check(const al_vectors *vectors, int64_t slots, align_error *err);
 

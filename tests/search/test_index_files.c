@@ -140,7 +140,7 @@ static void vectors_are_missing_or_others(void **state)
     /* Shorter than its rows. */
     assert_int_equal(truncate(vectors, 4096 + 5 * WIDTH * 2 - 1), 0);
     assert_refused(try_open(path, false, false, &err), ALIGN_ERROR_FORMAT, vectors);
-    assert_refused(try_open(path, true, false, &err), ALIGN_ERROR_FORMAT, "too few for the 5 vectors");
+    assert_refused(try_open(path, true, false, &err), ALIGN_ERROR_FORMAT, "tell of 5");
     assert_int_equal(truncate(vectors, 100), 0);
     assert_refused(try_open(path, false, true, &err), ALIGN_ERROR_FORMAT, vectors);
     assert_int_equal(truncate(vectors, 0), 0);
@@ -190,6 +190,45 @@ static void vectors_shrink(void **state)
     assert_refused(align_index_query(index, query, 1, NULL, &hits, &err), ALIGN_ERROR_FORMAT, "-vectors-1");
     assert_refused(align_index_add(index, &one.item, one.vector, 1, NULL, &err), ALIGN_ERROR_FORMAT, "-vectors-1");
     align_index_close(index);
+}
+
+static void repair_index(void)
+{
+    align_index_options options = ALIGN_INDEX_OPTIONS_INIT;
+    align_index *index;
+    options.repair = true;
+    assert_done(align_index_open(&index, path, &options, &err));
+    align_index_close(index);
+}
+
+/* What is lost is let go of, and can be added again. */
+static void lost_vectors_are_let_go(void **state)
+{
+    (void)state;
+    for (int damage = 0; damage < 4; damage++) {
+        make_index(10);
+        align_index *index = open_index(path, false);
+        const int64_t gone[] = {2, 9};
+        assert_done(align_index_remove(index, gone, 2, NULL, &err));
+        align_index_close(index);
+        repair_index();
+        assert_holds(8);
+        if (damage == 0)
+            assert_int_equal(truncate(beside("-vectors-1"), 4096 + 6 * WIDTH * 2 + 5), 0);
+        else if (damage == 1)
+            assert_int_equal(truncate(beside("-vectors-1"), 7), 0);
+        else if (damage == 2)
+            assert_int_equal(unlink(beside("-vectors-1")), 0);
+        else
+            write_text(beside("-vectors-1"), "something else");
+        assert_refused(try_open(path, false, false, &err), ALIGN_ERROR_FORMAT, "-vectors-1");
+        repair_index();
+        assert_holds(damage == 0 ? 5 : 0);
+        index = open_index(path, false);
+        add_many(index, 1, 10);
+        align_index_close(index);
+        assert_holds(10);
+    }
 }
 
 /* ---- rows that do not fit each other ---- */
@@ -515,6 +554,7 @@ int main(void)
         cmocka_unit_test(what_is_no_index),
         cmocka_unit_test(odd_names),
         cmocka_unit_test(vectors_are_missing_or_others),
+        cmocka_unit_test(lost_vectors_are_let_go),
         cmocka_unit_test(a_newer_header),
         cmocka_unit_test(vectors_shrink),
         cmocka_unit_test(damaged_rows),
