@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Queries at once, and how many hits each is granted at first: who has as many is asked again for more. */
-#define BLOCK  64
+#define BLOCK  256
 #define TOP    32
 #define LARGER 8
 
