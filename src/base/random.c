@@ -1,24 +1,10 @@
 /* random.c: SplitMix64's finalizer as a hash of key and index, and a Feistel network over it as a shuffle. */
 #include "base/random.h"
 
-#define STEP UINT64_C(0x9E3779B97F4A7C15)
-
-uint64_t al_random_mix(uint64_t x)
-{
-    x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return x ^ (x >> 31);
-}
-
-uint64_t al_random_bits(uint64_t key, uint64_t index)
-{
-    return al_random_mix(key + (index + 1) * STEP);
-}
-
 /* Hashed once more than a number is, lest the stream of a key be a part of its parent's. */
 uint64_t al_random_key(uint64_t key, uint64_t site)
 {
-    return al_random_mix(al_random_bits(key, site) ^ STEP);
+    return al_random_mix(al_random_bits(key, site) ^ AL_RANDOM_STEP);
 }
 
 double al_random_unit(uint64_t key, uint64_t index)

@@ -15,10 +15,20 @@ uint64_t al_random_key(uint64_t key, uint64_t site);
 
 /* SplitMix64's finalizer, which all of this is made of: a permutation that changes about half of the bits where one
  * changes. */
-uint64_t al_random_mix(uint64_t x);
+static inline uint64_t al_random_mix(uint64_t x)
+{
+    x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return x ^ (x >> 31);
+}
 
-/* 64 random bits. */
-uint64_t al_random_bits(uint64_t key, uint64_t index);
+#define AL_RANDOM_STEP UINT64_C(0x9E3779B97F4A7C15)
+
+/* 64 random bits. Here, so that a loop over indices is made of vectors. */
+static inline uint64_t al_random_bits(uint64_t key, uint64_t index)
+{
+    return al_random_mix(key + (index + 1) * AL_RANDOM_STEP);
+}
 
 /* In [0, 1), a multiple of 2^-53. */
 double al_random_unit(uint64_t key, uint64_t index);

@@ -10,11 +10,12 @@ static inline uint32_t bf16_bits(uint32_t x)
     return (x & 0x7fffffff) > 0x7f800000 ? x >> 16 | 0x40 : rounded;
 }
 
-static void pack_panel(size_t k, const float *x, void *packed)
+static void pack_panel(size_t k, const float *x, size_t stride, void *packed)
 {
-    for (size_t l = 0; l < k; l += GROUP, x += GROUP * NR) {
+    for (size_t l = 0; l < k; l += GROUP, x += GROUP * stride) {
         uint32_t rows[2][NR] = {{0}};
-        memcpy(rows, x, (k - l < GROUP ? k - l : GROUP) * sizeof *rows);
+        for (size_t i = 0; i < GROUP && l + i < k; i++)
+            memcpy(rows[i], x + i * stride, sizeof *rows);
         char *to = (char *)packed + l * NR * sizeof(uint16_t);
 #if GROUP == 2
         uint32_t pairs[NR];

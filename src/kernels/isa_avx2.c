@@ -9,6 +9,6 @@
 
 #include "kernels/table.inc.h"
 
-TABLE(avx2, TILE_ROWS, &f32_product, &al_product_avx2_bf16, &al_product_avx2_int8);
-TABLE(avxvnni, TILE_ROWS, &f32_product, &al_product_avx2_bf16, &al_product_avxvnni_int8);
+TABLE(avx2, TILE_ROWS, &f32_product, &al_product_avx2_bf16, &al_product_avx2_int8, NULL);
+TABLE(avxvnni, TILE_ROWS, &f32_product, &al_product_avx2_bf16, &al_product_avxvnni_int8, NULL);
 #endif

@@ -10,10 +10,10 @@
 
 #include "kernels/table.inc.h"
 
-TABLE(avx512, TILE_ROWS, &f32_product, &al_product_avx512_bf16, &al_product_avx512_int8);
-TABLE(avx512vnni, TILE_ROWS, &f32_product, &al_product_avx512_bf16, &al_product_avx512vnni_int8);
-TABLE(avx512bf16, TILE_ROWS, &f32_product, &al_product_avx512bf16_bf16, &al_product_avx512vnni_int8);
+TABLE(avx512, TILE_ROWS, &f32_product, &al_product_avx512_bf16, &al_product_avx512_int8, NULL);
+TABLE(avx512vnni, TILE_ROWS, &f32_product, &al_product_avx512_bf16, &al_product_avx512vnni_int8, NULL);
+TABLE(avx512bf16, TILE_ROWS, &f32_product, &al_product_avx512bf16_bf16, &al_product_avx512vnni_int8, NULL);
 #if defined(AL_AMX)
-TABLE(amx, 32, &al_product_amx_f32, &al_product_amx_bf16, &al_product_amx_int8);
+TABLE(amx, 32, &al_product_amx_f32, &al_product_amx_bf16, &al_product_amx_int8, &al_product_amx_f32_new);
 #endif
 #endif

@@ -9,7 +9,7 @@
 
 #include "kernels/table.inc.h"
 
-TABLE(neon, TILE_ROWS, &f32_product, &al_product_neon_bf16, &al_product_neon_int8);
-TABLE(neondot, TILE_ROWS, &f32_product, &al_product_neon_bf16, &al_product_neondot_int8);
-TABLE(neonbf16, TILE_ROWS, &f32_product, &al_product_neonbf16_bf16, &al_product_neondot_int8);
+TABLE(neon, TILE_ROWS, &f32_product, &al_product_neon_bf16, &al_product_neon_int8, NULL);
+TABLE(neondot, TILE_ROWS, &f32_product, &al_product_neon_bf16, &al_product_neondot_int8, NULL);
+TABLE(neonbf16, TILE_ROWS, &f32_product, &al_product_neonbf16_bf16, &al_product_neondot_int8, NULL);
 #endif

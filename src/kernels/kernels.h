@@ -57,7 +57,8 @@ typedef struct al_gemm {
 typedef struct al_operand {
     size_t k;
     al_matrix x;          /* [rows, k] */
-    const float *gates;   /* [k]: factors of the columns; NULL: ones */
+    bool lies;            /* x is stored as [k, rows]: see al_product.takes_lying */
+    const float *gates;   /* [k]: factors of the columns; NULL: ones; not where x lies */
     void *rows;           /* out: operand_row(k) bytes a row, 64-byte aligned; none of them is left unwritten */
     const uint16_t *bf16; /* in place of x.data, if not NULL: see al_product.takes_bf16 */
 } al_operand;
@@ -78,6 +79,9 @@ typedef struct al_product {
     const char *name; /* for people */
     al_element element;
     size_t group, k_multiple;
+    size_t parts;                    /* elements that a number is packed in, if not one */
+    size_t row_group;                /* rows of an operand that lie together: ranges begin at its multiples; 0: any */
+    bool takes_lying;                /* prepare takes matrices that lie, too */
     size_t (*operand_row)(size_t k); /* bytes, a multiple of 64 */
     void (*prepare)(const al_operand *o, size_t row_begin, size_t row_end);
 
@@ -93,9 +97,10 @@ typedef struct al_product {
      * Such a product always prepares. */
     bool takes_bf16;
 
-    /* k rows of nr f32 numbers each -> the form of weights, zeros up to a whole group; k in all or a multiple of
-     * k_multiple. NULL: that is their form already, or (int8) there is no such way. */
-    void (*pack)(size_t k, const float *x, void *packed);
+    /* k rows of nr f32 numbers each, stride apart -> the form of weights, zeros up to a whole group; k in all or a
+     * multiple of k_multiple. NULL: rows that follow each other are that form already, or (int8) there is no such way.
+     */
+    void (*pack)(size_t k, const float *x, size_t stride, void *packed);
 
     /* Rows [row_begin, row_end) of panels [panel_begin, panel_end) of c. The order in which an element is summed over k
      * does not depend on the ranges. */
@@ -142,6 +147,16 @@ typedef struct al_adam_arrays {
     float *first, *second, *weight, *average;
 } al_adam_arrays;
 
+/*
+ * Dropout: number i of a stream under key is half i % 2 of al_random_bits(key, i / 2), low half first, and one that is
+ * below `dropped` drops what stands at place i; the others are scaled.
+ */
+typedef struct al_dropping {
+    uint64_t key;
+    uint32_t dropped;
+    float scale;
+} al_dropping;
+
 #define AL_PEAK_LANES 512
 
 typedef struct al_kernels {
@@ -151,6 +166,10 @@ typedef struct al_kernels {
     size_t mr; /* rows of a tile: hand out rows in multiples of this */
 
     const al_product *products[ALIGN_PRECISION_COUNT]; /* the best of each precision */
+
+    /* The best product of two f32 matrices that are both new, where it pays; NULL: products[ALIGN_PRECISION_F32]. It
+     * multiplies, with bias or add, and nothing else. */
+    const al_product *new_product;
 
     /* The plain f32 product: element AL_F32, group 1, k_multiple 1, a in place. Every element is summed over k in
      * ascending order. Matrices that are needed once are not worth preparing for another. */
@@ -179,6 +198,9 @@ typedef struct al_kernels {
     /* y[i] += x[i];  y[i] *= x[i] */
     void (*add)(size_t n, const float *x, float *y);
     void (*multiply)(size_t n, const float *x, float *y);
+
+    /* y[i] = 0 or x[i] scale, x[0] being at place `first`; y may be x */
+    void (*dropout)(const al_dropping *d, size_t first, size_t n, const float *x, float *y);
 
     /* y[c, r] = x[r, c]: rows by columns of x, x_stride apart, become columns by rows of y, y_stride apart */
     void (*transpose)(size_t rows, size_t columns, const float *x, size_t x_stride, float *y, size_t y_stride);

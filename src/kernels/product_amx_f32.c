@@ -13,6 +13,8 @@
 #if defined(AL_AMX)
 #include "kernels/simd_avx512.h"
 
+#include "kernels/f32_parts.h"
+
 #define BF16_ROWS  false
 #define PACK       NULL
 #define PRODUCT    al_product_amx_f32
@@ -22,7 +24,6 @@
 #define K_MULTIPLE 1
 
 #define K_STEP         ((size_t)32)
-#define PARTS          3
 #define TILE_STEP(sum) _tile_dpbf16ps(sum, A_TILE, B_TILE)
 #define PAIRS          6
 #define EACH_PAIR(multiply) \
@@ -53,23 +54,6 @@ static inline size_t slice_steps(size_t steps)
 static void activate(align_activation act, size_t n, float *x)
 {
     TABLE_OF_WIDTH.activate(act, n, x);
-}
-
-/* To the nearest, so that what is left out of a product is as often above as below. */
-static inline vf round_to_bf16(vf x)
-{
-    const __m512i half = _mm512_set1_epi32(0x8000), upper = _mm512_set1_epi32((int)0xffff0000);
-    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(x), half), upper));
-}
-
-/* The parts as f32 numbers whose low 16 bits are zero. (The low part of a number below 2^-110 may have more bits, which
- * tiles would take for 0.) */
-static inline void split(vf x, vf part[PARTS])
-{
-    part[0] = round_to_bf16(x);
-    const vf rest = v_sub(x, part[0]);
-    part[1] = round_to_bf16(rest);
-    part[2] = v_sub(rest, part[1]);
 }
 
 /* What whole steps take; the last one may be a part of a step, and zeros. */
@@ -117,10 +101,7 @@ static inline void make_tiles(const char *packed, size_t n, size_t i, size_t end
             split(k + 1 < n ? v_load(b + NR + j) : v_zero(), odd);
             UNROLL
             for (size_t p = 0; p < PARTS; p++)
-                _mm512_store_si512(to + p * 64 * NR,
-                                   _mm512_mask_blend_epi16(0xaaaaaaaa,
-                                                           _mm512_srli_epi32(_mm512_castps_si512(even[p]), 16),
-                                                           _mm512_castps_si512(odd[p])));
+                _mm512_store_si512(to + p * 64 * NR, pair_of(even[p], odd[p]));
         }
     }
 }

@@ -9,7 +9,8 @@ extern const al_product al_product_avxvnni_int8;
 extern const al_product al_product_avx512_bf16, al_product_avx512_int8;
 extern const al_product al_product_avx512vnni_int8;
 extern const al_product al_product_avx512bf16_bf16;
-extern const al_product al_product_amx_f32, al_product_amx_bf16, al_product_amx_int8;
+extern const al_product al_product_amx_f32, al_product_amx_f32_new;
+extern const al_product al_product_amx_bf16, al_product_amx_int8;
 #elif defined(__aarch64__)
 extern const al_product al_product_neon_bf16, al_product_neon_int8;
 extern const al_product al_product_neondot_int8;

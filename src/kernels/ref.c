@@ -1,6 +1,7 @@
 /* ref.c: the kernels in plain C. The definition the ISA files are tested against; also what runs on an unknown CPU. */
 #include "kernels/kernels.h"
 
+#include "base/random.h"
 #include "base/tensor.h"
 
 #include <math.h>
@@ -247,9 +248,19 @@ static void bf16_prepare(const al_operand *o, size_t row_begin, size_t row_end)
     }
 }
 
-static void bf16_pack(size_t k, const float *x, void *packed)
+static void dropout(const al_dropping *d, size_t first, size_t n, const float *x, float *y)
 {
-    al_f32_to_bf16(x, k * NR, packed);
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t bits = al_random_bits(d->key, (first + i) / 2);
+        const uint32_t half = (uint32_t)((first + i) % 2 ? bits >> 32 : bits);
+        y[i] = half < d->dropped ? 0.0f : x[i] * d->scale;
+    }
+}
+
+static void bf16_pack(size_t k, const float *x, size_t stride, void *packed)
+{
+    for (size_t l = 0; l < k; l++)
+        al_f32_to_bf16(x + l * stride, NR, (uint16_t *)packed + l * NR);
 }
 
 static void bf16_gemm(const al_gemm *g, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end)
@@ -562,6 +573,7 @@ const al_kernels al_kernels_ref = {
     .dot = dot,
     .add = add,
     .multiply = multiply,
+    .dropout = dropout,
     .transpose = transpose,
     .softmax = softmax,
     .softmax_backward = softmax_backward,

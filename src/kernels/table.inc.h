@@ -33,20 +33,23 @@ static const al_product f32_product = {
 
 #include "kernels/adam.inc.h"
 #include "kernels/depthwise_gradient.inc.h"
+#include "kernels/dropout.inc.h"
 #include "kernels/slopes.inc.h"
 #include "kernels/vector.inc.h"
 
 #include "kernels/channels.inc.h"
 #include "kernels/narrow.inc.h"
 
-/* A table called name: everything above with the products that its CPUs are best at, whose tiles have `rows` rows. */
-#define TABLE(name, rows, f32, bf16, int8)                                                                       \
+/* A table called name: everything above with the products that its CPUs are best at, whose tiles have `rows` rows;
+ * fresh: that of new matrices, or NULL. */
+#define TABLE(name, rows, f32, bf16, int8, fresh)                                                                \
     const al_kernels al_kernels_##name = {                                                                       \
         .isa = #name,                                                                                            \
         .nr = NR,                                                                                                \
         .vl = VL,                                                                                                \
         .mr = rows,                                                                                              \
         .products = {[ALIGN_PRECISION_F32] = f32, [ALIGN_PRECISION_BF16] = bf16, [ALIGN_PRECISION_INT8] = int8}, \
+        .new_product = fresh,                                                                                    \
         .gemm = gemm,                                                                                            \
         .depthwise = depthwise,                                                                                  \
         .activate = activate,                                                                                    \
@@ -56,6 +59,7 @@ static const al_product f32_product = {
         .dot = dot,                                                                                              \
         .add = add,                                                                                              \
         .multiply = multiply,                                                                                    \
+        .dropout = dropout,                                                                                      \
         .transpose = transpose,                                                                                  \
         .softmax = softmax,                                                                                      \
         .softmax_backward = softmax_backward,                                                                    \

@@ -200,7 +200,8 @@ static void weigh(const attention_job *job, const one_text *o, float *x)
     const al_attention_input *in = job->input;
     const size_t n = o->queries * o->tokens;
     if (in->dropout > 0.0f)
-        al_dropout_some(in->dropout, al_random_key(in->key, o->text * job->attention->heads + o->head), 0, n, x, x);
+        al_dropout_some(job->run->kernels, in->dropout,
+                        al_random_key(in->key, o->text * job->attention->heads + o->head), 0, n, x, x);
     for (size_t i = 0; in->head_mask && i < n; i++)
         x[i] *= in->head_mask[o->head];
 }

@@ -1,17 +1,10 @@
 /* dropout.c: see dropout.h. */
 #include "layers/dropout.h"
 
-#include "base/random.h"
-
 #include <string.h>
 
-/* Two numbers share 64 random bits, half of them each. */
-static uint64_t half_of(uint64_t bits, size_t i)
-{
-    return i % 2 ? bits >> 32 : bits & UINT32_MAX;
-}
-
-void al_dropout_some(float rate, uint64_t key, size_t first, size_t n, const float *x, float *y)
+void al_dropout_some(const al_kernels *kernels, float rate, uint64_t key, size_t first, size_t n, const float *x,
+                     float *y)
 {
     if (rate <= 0.0f) {
         memmove(y, x, n * sizeof *y);
@@ -21,17 +14,12 @@ void al_dropout_some(float rate, uint64_t key, size_t first, size_t n, const flo
         memset(y, 0, n * sizeof *y);
         return;
     }
-    const uint64_t dropped = (uint64_t)((double)rate * 0x1p32);
-    const float scale = 1.0f / (1.0f - rate);
-    uint64_t bits = al_random_bits(key, first / 2);
-    for (size_t i = 0; i < n; i++) {
-        if ((first + i) % 2 == 0)
-            bits = al_random_bits(key, (first + i) / 2);
-        y[i] = half_of(bits, first + i) < dropped ? 0.0f : x[i] * scale;
-    }
+    const al_dropping d = {key, (uint32_t)((double)rate * 0x1p32), 1.0f / (1.0f - rate)};
+    kernels->dropout(&d, first, n, x, y);
 }
 
 typedef struct dropout_job {
+    const al_kernels *kernels;
     float rate;
     uint64_t key;
     const float *x;
@@ -42,13 +30,13 @@ static void dropout_work(void *user, size_t begin, size_t end, int thread)
 {
     (void)thread;
     const dropout_job *job = user;
-    al_dropout_some(job->rate, job->key, begin, end - begin, job->x + begin, job->y + begin);
+    al_dropout_some(job->kernels, job->rate, job->key, begin, end - begin, job->x + begin, job->y + begin);
 }
 
 void al_dropout(const al_run *run, float rate, uint64_t key, size_t n, const float *x, float *y)
 {
     if (run->dry || (rate <= 0.0f && x == y))
         return;
-    dropout_job job = {rate, key, x, y};
+    dropout_job job = {run->kernels, rate, key, x, y};
     al_threads_run(run->threads, n, 8192, dropout_work, &job);
 }

@@ -11,5 +11,6 @@
 void al_dropout(const al_run *run, float rate, uint64_t key, size_t n, const float *x, float *y);
 
 /* The same for numbers first .. first + n - 1, by the calling thread alone; x and y begin there. */
-void al_dropout_some(float rate, uint64_t key, size_t first, size_t n, const float *x, float *y);
+void al_dropout_some(const al_kernels *kernels, float rate, uint64_t key, size_t first, size_t n, const float *x,
+                     float *y);
 #endif

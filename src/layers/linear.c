@@ -161,6 +161,9 @@ static void gemm_work(void *user, size_t begin, size_t end, int thread)
 
 #define LEAST_ROWS 32
 
+/* A multiple of every al_product.row_group. */
+#define ROW_GROUP ((size_t)16)
+
 void al_gemm_run(const al_run *run, const al_gemm *g, al_gemm_function *kernel)
 {
     const al_kernels *k = run->kernels;
@@ -176,6 +179,7 @@ void al_gemm_run(const al_run *run, const al_gemm *g, al_gemm_function *kernel)
     size_t chunks = (wanted + panels - 1) / panels;
     chunks = chunks < most ? chunks : most;
     gemm_job job = {g, kernel, (g->m + chunks - 1) / chunks, panels};
+    job.row_chunk = (job.row_chunk + ROW_GROUP - 1) / ROW_GROUP * ROW_GROUP;
     al_threads_run(run->threads, (g->m + job.row_chunk - 1) / job.row_chunk * panels, 0, gemm_work, &job);
 }
 

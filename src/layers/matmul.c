@@ -17,20 +17,27 @@
 
 #include <string.h>
 
-/* Numbers along k of a chunk; floats of a block of b, so that it stays in L2. */
-#define CHUNK_DEPTH ((size_t)1536)
-#define PACKED_ROOM ((size_t)256 * 1024)
+/* How large blocks are. */
+typedef struct rooms {
+    size_t depth;      /* numbers along k of a chunk */
+    size_t packed;     /* numbers of a block of b, so that it stays in L2 */
+    size_t row_bytes;  /* of a block of a, but for short chunks */
+    size_t least_rows; /* no fewer rows than these: all blocks of b are read for each */
+} rooms;
 
-/* Bytes of a block of a, but for short chunks no fewer rows than these: all blocks of b are read for each. */
-#define ROWS_ROOM  ((size_t)1024 * 1024)
-#define LEAST_ROWS ((size_t)1024)
+static const rooms row_rooms = {1536, (size_t)256 * 1024, (size_t)1024 * 1024, 1024};
+
+/* Where both sides are split and lie in tiles, a block of b leaves room in L2 for a little of a and of c: what is made
+ * ready again for each block of b is only read once in between. */
+static const rooms tile_rooms = {768, (size_t)216 * 1024, (size_t)300 * 1024, 0};
 
 /* c is small if it has at most so many numbers; k is cut into at most so many parts. */
 #define SMALL_C    ((size_t)128 * 1024)
 #define MOST_PARTS ((size_t)16)
 
-/* Numbers along k that are packed at a time, a multiple of every k_multiple: they stay in L1 in between. */
-#define STRIP ((size_t)64)
+/* Numbers along k that are packed at a time, a multiple of every k_multiple and every nr: they stay in L1 in between.
+ */
+#define STRIP ((size_t)96)
 
 static size_t round_up(size_t n, size_t multiple)
 {
@@ -47,9 +54,7 @@ static size_t even_pieces(size_t n, size_t most, size_t multiple)
 
 /* How a product is cut, and what multiplies. */
 typedef struct plan {
-    const al_product *product;
-    al_gemm_function *kernel;
-    bool prepares;               /* rows of a */
+    al_product product;
     bool packs;                  /* b; or else it is in the panels that the product reads */
     size_t depth, columns, rows; /* of blocks */
     size_t chunks, parts;        /* of k; a part is some chunks */
@@ -66,22 +71,36 @@ static bool in_panels(const al_kernels *k, const al_matrix *x)
     return x->row_stride == k->nr && x->panel != k->nr;
 }
 
+/* The best product for these sizes; or the plain one. */
+static al_product product_of(const al_kernels *k, const al_matmul *p)
+{
+    const bool has_new = p->precision == ALIGN_PRECISION_F32 && k->new_product;
+    const al_product *best = has_new ? k->new_product : k->products[p->precision];
+    if (!best->pays || best->pays(p->m, p->n, p->k))
+        return *best;
+    return (al_product){.element = AL_F32, .group = 1, .k_multiple = 1, .gemm = k->gemm};
+}
+
+/* Bytes that a number of b is packed in. */
+static size_t packed_size(const al_product *product)
+{
+    return product->pack ? sizeof(uint16_t) * (product->parts ? product->parts : 1) : sizeof(float);
+}
+
 static plan plan_of(const al_run *run, const al_matmul *p)
 {
     const al_kernels *k = run->kernels;
-    const al_product *product = k->products[p->precision];
-    plan out = {.product = product,
-                .prepares = product->prepare && (!product->pays || product->pays(p->m, p->n, p->k))};
-    out.kernel = product->prepare && !out.prepares ? k->gemm : product->gemm;
-    out.packs = product->element != AL_F32 || p->b_transposed || !in_panels(k, &p->b);
+    plan out = {.product = product_of(k, p)};
+    out.packs = out.product.element != AL_F32 || p->b_transposed || !in_panels(k, &p->b);
     size_t step = k->nr; /* whole panels, and what the product takes at once */
-    while (step % product->k_multiple)
+    while (step % out.product.k_multiple)
         step += k->nr;
-    out.depth = even_pieces(p->k, CHUNK_DEPTH, step);
-    out.columns = even_pieces(p->n, PACKED_ROOM / out.depth, k->nr);
-    const size_t bytes = out.prepares ? product->operand_row(out.depth) : out.depth * sizeof(float);
-    const size_t rows = ROWS_ROOM / bytes > LEAST_ROWS ? ROWS_ROOM / bytes : LEAST_ROWS;
-    out.rows = out.prepares || p->a_transposed ? even_pieces(p->m, rows, k->nr) : p->m;
+    const rooms *room = out.product.row_group ? &tile_rooms : &row_rooms;
+    out.depth = even_pieces(p->k, room->depth, step);
+    out.columns = even_pieces(p->n, room->packed / out.depth, 2 * k->nr); /* tiles meet in pairs, across panels too */
+    const size_t bytes = out.product.prepare ? out.product.operand_row(out.depth) : out.depth * sizeof(float);
+    const size_t fit = room->row_bytes / bytes, rows = fit > room->least_rows ? fit : room->least_rows;
+    out.rows = out.product.prepare || p->a_transposed ? even_pieces(p->m, rows, k->nr) : p->m;
     out.chunks = chunks_of(p->k, out.depth);
     out.parts = p->m * p->n <= SMALL_C ? al_least(out.chunks, MOST_PARTS) : 1;
     return out;
@@ -99,13 +118,13 @@ static scratch take_scratch(const al_run *run, const al_matmul *p, const plan *h
 {
     const size_t nr = run->kernels->nr, packed = how->packs ? how->columns * how->depth : 0;
     scratch s = {0};
-    if (how->product->pack)
+    if (how->product.pack)
         s.strips = al_arena_floats(run->arena, threads * STRIP * nr);
-    s.packed = al_arena_take(run->arena, packed, how->product->pack ? sizeof(uint16_t) : sizeof(float));
-    if (p->a_transposed)
-        s.upright = al_arena_floats(run->arena, (how->prepares ? threads * nr : how->rows) * how->depth);
-    if (how->prepares)
-        s.operand = al_arena_take(run->arena, how->rows, how->product->operand_row(how->depth));
+    s.packed = al_arena_take(run->arena, packed, packed_size(&how->product));
+    if (p->a_transposed && !how->product.takes_lying)
+        s.upright = al_arena_floats(run->arena, (how->product.prepare ? threads * nr : how->rows) * how->depth);
+    if (how->product.prepare)
+        s.operand = al_arena_take(run->arena, how->rows, how->product.operand_row(how->depth));
     return s;
 }
 
@@ -140,12 +159,19 @@ static void transpose(const al_kernels *k, al_matrix x, size_t rows, size_t colu
 
 /* ---- b ---- */
 
+/* Columns of a panel of the block. */
+static range panel_columns(const block *w, size_t panel)
+{
+    const size_t nr = w->run->kernels->nr, at = panel * nr;
+    return (range){w->columns.begin + at, al_least(w->columns.n - at, nr)};
+}
+
 /* Numbers [begin, begin + n) along k of a panel of b, zero beyond its columns. begin is a multiple of nr if b lies. */
 static void gather(const block *w, size_t panel, size_t begin, size_t n, float *to)
 {
     const al_matmul *p = w->p;
-    const size_t nr = w->run->kernels->nr, first = w->columns.begin + panel * nr, k = w->depth.begin + begin;
-    const size_t columns = al_least(w->columns.begin + w->columns.n - first, nr);
+    const range columns_of = panel_columns(w, panel);
+    const size_t nr = w->run->kernels->nr, first = columns_of.begin, columns = columns_of.n, k = w->depth.begin + begin;
     if (columns < nr)
         memset(to, 0, n * nr * sizeof *to);
     if (p->b_transposed) {
@@ -157,26 +183,37 @@ static void gather(const block *w, size_t panel, size_t begin, size_t n, float *
         memcpy(to + l * nr, b.data + l * b.row_stride, columns * sizeof *to);
 }
 
+/* A panel as the product reads it: from where it is, if it is there as a whole, or strip by strip. */
+static void pack_panel(const block *w, size_t panel, float *strip, char *to)
+{
+    const al_product *product = &w->how->product;
+    const size_t nr = w->run->kernels->nr, depth = w->depth.n, row = nr * packed_size(product);
+    const range columns = panel_columns(w, panel);
+    if (!w->p->b_transposed && columns.n == nr) {
+        const al_matrix b = part_of(w->p->b, nr, w->depth.begin, columns.begin);
+        product->pack(depth, b.data, b.row_stride, to);
+        return;
+    }
+    for (size_t k = 0; k < depth; k += STRIP) {
+        const size_t n = al_least(depth - k, STRIP);
+        gather(w, panel, k, n, strip);
+        product->pack(n, strip, nr, to + k * row);
+    }
+}
+
 static void pack_work(void *user, size_t begin, size_t end, int thread)
 {
     const block *w = user;
-    const al_product *product = w->how->product;
-    const size_t nr = w->run->kernels->nr, depth = w->depth.n, padded = round_up(depth, product->k_multiple);
+    const al_product *product = &w->how->product;
+    const size_t nr = w->run->kernels->nr, row = nr * packed_size(product), depth = w->depth.n;
+    const size_t filled = round_up(depth, product->group), padded = round_up(depth, product->k_multiple);
     for (size_t panel = begin; panel < end; panel++) {
-        if (!product->pack) {
-            gather(w, panel, 0, depth, (float *)w->scratch->packed + panel * depth * nr);
-            continue;
-        }
-        uint16_t *to = (uint16_t *)w->scratch->packed + panel * padded * nr;
-        float *strip = w->scratch->strips + (size_t)thread * STRIP * nr;
-        const size_t most = w->p->b_transposed && in_panels(w->run->kernels, &w->p->b) ? nr : STRIP;
-        for (size_t k = 0; k < depth; k += most) {
-            const size_t n = al_least(depth - k, most);
-            gather(w, panel, k, n, strip);
-            product->pack(n, strip, to + k * nr);
-        }
-        const size_t filled = round_up(depth, product->group);
-        memset(to + filled * nr, 0, (padded - filled) * nr * sizeof *to);
+        char *to = (char *)w->scratch->packed + panel * padded * row;
+        if (product->pack)
+            pack_panel(w, panel, w->scratch->strips + (size_t)thread * STRIP * nr, to);
+        else
+            gather(w, panel, 0, depth, (float *)(void *)to);
+        memset(to + filled * row, 0, (padded - filled) * row);
     }
 }
 
@@ -190,28 +227,31 @@ static void put_upright(const block *w, size_t begin, size_t end, float *to)
               w->depth.n);
 }
 
+/* One item is nr rows. */
 static void rows_work(void *user, size_t begin, size_t end, int thread)
 {
     const block *w = user;
     const al_matmul *p = w->p;
-    const size_t nr = w->run->kernels->nr, depth = w->depth.n;
-    const size_t operand_row = w->how->prepares ? w->how->product->operand_row(depth) : 0;
-    al_operand o = {.k = depth, .x = part_of(p->a, nr, w->rows.begin, w->depth.begin), .rows = w->scratch->operand};
-    if (!p->a_transposed) {
-        w->how->product->prepare(&o, begin, end);
+    const al_product *product = &w->how->product;
+    const size_t nr = w->run->kernels->nr, depth = w->depth.n, row_end = al_least(end * nr, w->rows.n);
+    al_operand o = {.k = depth, .lies = p->a_transposed, .rows = w->scratch->operand};
+    o.x = o.lies ? part_of(p->a, nr, w->depth.begin, w->rows.begin) : part_of(p->a, nr, w->rows.begin, w->depth.begin);
+    if (!o.lies || product->takes_lying) {
+        product->prepare(&o, begin * nr, row_end);
         return;
     }
-    for (size_t row = begin, next; row < end; row = next) {
-        next = al_least(end, (row / nr + 1) * nr);
-        if (!w->how->prepares) {
+    for (size_t row = begin * nr; row < row_end; row += nr) {
+        const size_t next = al_least(row_end, row + nr);
+        if (!product->prepare) {
             put_upright(w, row, next, w->scratch->upright + row * depth);
             continue;
         }
         float *upright = w->scratch->upright + (size_t)thread * nr * w->how->depth;
         put_upright(w, row, next, upright);
         o.x = (al_matrix){upright, depth, nr};
-        o.rows = (char *)w->scratch->operand + row * operand_row;
-        w->how->product->prepare(&o, 0, next - row);
+        o.lies = false;
+        o.rows = (char *)w->scratch->operand + row * product->operand_row(depth);
+        product->prepare(&o, 0, next - row);
     }
 }
 
@@ -219,8 +259,9 @@ static void rows_work(void *user, size_t begin, size_t end, int thread)
 
 static void make_rows_ready(block *w)
 {
-    if (w->p->a_transposed || w->how->prepares)
-        al_threads_run(w->run->threads, w->rows.n, w->run->kernels->nr, rows_work, w);
+    const size_t nr = w->run->kernels->nr;
+    if (w->p->a_transposed || w->how->product.prepare)
+        al_threads_run(w->run->threads, (w->rows.n + nr - 1) / nr, 1, rows_work, w);
 }
 
 static void multiply_block(const block *w)
@@ -241,7 +282,7 @@ static void multiply_block(const block *w)
                  .c_panel = p->c_panel,
                  .add = p->add || w->depth.begin != 0};
     if (w->how->packs) {
-        al_gemm_run(w->run, &g, w->how->kernel);
+        al_gemm_run(w->run, &g, w->how->product.gemm);
         return;
     }
     for (size_t column = 0; column < w->columns.n; column += nr) { /* panels that are further apart than k is long */
@@ -250,7 +291,7 @@ static void multiply_block(const block *w)
         panel.b = part_of(p->b, nr, w->depth.begin, w->columns.begin + column).data;
         panel.bias = g.bias ? g.bias + column : NULL;
         panel.c = g.c + column / nr * p->c_panel;
-        al_gemm_run(w->run, &panel, w->how->kernel);
+        al_gemm_run(w->run, &panel, w->how->product.gemm);
     }
 }
 

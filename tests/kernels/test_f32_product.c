@@ -1,5 +1,5 @@
 /*
- * The f32 product of the table under test may be made of other numbers than f32: its errors, against sums in double,
+ * The f32 products of the table under test may be made of other numbers than f32: their errors, against sums in double,
  * must be no larger than those of the plain product, a chain of multiply-adds.
  */
 #include "kernels_test.h"
@@ -7,11 +7,12 @@
 #include <string.h>
 
 static const al_kernels *kernels;
+static const al_product *product; /* under test: that of weights, or that of new matrices */
 
 /* Two ways to the same c, both for row-major a [m, k] and b [k, n], and the sums in double. */
 typedef struct problem {
     size_t m, n, k, panels;
-    float *a, *b, *packed, *product, *plain; /* product, plain: [m, n] */
+    float *a, *b, *packed, *sums, *plain; /* sums, plain: [m, n] */
     double *exact;
 } problem;
 
@@ -21,10 +22,10 @@ static problem problem_new(size_t m, size_t n, size_t k)
     p.a = random_floats(m * k, 1);
     p.b = random_floats(k * n, 2);
     p.packed = calloc(p.panels * kernels->nr * k, sizeof *p.packed);
-    p.product = calloc(m * n, sizeof *p.product);
+    p.sums = calloc(m * n, sizeof *p.sums);
     p.plain = calloc(m * n, sizeof *p.plain);
     p.exact = calloc(m * n, sizeof *p.exact);
-    assert_true(p.packed && p.product && p.plain && p.exact);
+    assert_true(p.packed && p.sums && p.plain && p.exact);
     return p;
 }
 
@@ -33,15 +34,19 @@ static void problem_free(problem *p)
     free(p->a);
     free(p->b);
     free(p->packed);
-    free(p->product);
+    free(p->sums);
     free(p->plain);
     free(p->exact);
+}
+
+static size_t round_up(size_t n, size_t multiple)
+{
+    return multiple > 1 ? (n + multiple - 1) / multiple * multiple : n;
 }
 
 static void multiply(problem *p)
 {
     const size_t nr = kernels->nr;
-    const al_product *product = kernels->products[ALIGN_PRECISION_F32];
     for (size_t l = 0; l < p->k; l++)
         for (size_t j = 0; j < p->n; j++)
             p->packed[(j / nr * p->k + l) * nr + j % nr] = p->b[l * p->n + j];
@@ -55,15 +60,24 @@ static void multiply(problem *p)
                  .c_row_stride = p->n,
                  .c_panel = nr};
     kernels->gemm(&g, 0, p->m, 0, p->panels);
-    void *rows = NULL;
+    void *rows = NULL, *packed = NULL;
     if (product->prepare) {
-        rows = aligned_alloc(64, p->m * product->operand_row(p->k));
+        rows = aligned_alloc(64, round_up(p->m, product->row_group) * product->operand_row(p->k));
         assert_non_null(rows);
         product->prepare(&(al_operand){.k = p->k, .x = g.a, .rows = rows}, 0, p->m);
         g.operand = rows;
     }
-    g.c = p->product;
+    if (product->pack) {
+        const size_t panel = round_up(p->k, product->k_multiple) * nr * product->parts * sizeof(uint16_t);
+        packed = aligned_alloc(64, p->panels * panel);
+        assert_non_null(packed);
+        for (size_t i = 0; i < p->panels; i++)
+            product->pack(p->k, p->packed + i * p->k * nr, nr, (char *)packed + i * panel);
+        g.b = packed;
+    }
+    g.c = p->sums;
     product->gemm(&g, 0, p->m, 0, p->panels);
+    free(packed);
     free(rows);
     for (size_t i = 0; i < p->m; i++)
         for (size_t j = 0; j < p->n; j++)
@@ -89,9 +103,9 @@ static double error_of(const problem *p, const float *c)
 static void check(problem *p)
 {
     multiply(p);
-    const double product = error_of(p, p->product), plain = error_of(p, p->plain);
-    if (!(product <= plain))
-        fail_msg("%zu x %zu x %zu: error %.3g, of the plain product %.3g", p->m, p->n, p->k, product, plain);
+    const double error = error_of(p, p->sums), plain = error_of(p, p->plain);
+    if (!(error <= plain))
+        fail_msg("%zu x %zu x %zu: error %.3g, of the plain product %.3g", p->m, p->n, p->k, error, plain);
     problem_free(p);
 }
 
@@ -144,7 +158,7 @@ static void whole_numbers(void **state)
         p.b[i] = roundf(p.b[i] * 300.0f);
     multiply(&p);
     for (size_t i = 0; i < p.m * p.n; i++)
-        assert_true((double)p.product[i] == p.exact[i]);
+        assert_true((double)p.sums[i] == p.exact[i]);
     problem_free(&p);
 }
 
@@ -155,5 +169,8 @@ int main(void)
         return SKIPPED;
     const struct CMUnitTest tests[] = {cmocka_unit_test(ordinary), cmocka_unit_test(badly_scaled),
                                        cmocka_unit_test(cancelling), cmocka_unit_test(whole_numbers)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    product = kernels->products[ALIGN_PRECISION_F32];
+    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    product = kernels->new_product;
+    return failed || !product ? failed : cmocka_run_group_tests(tests, NULL, NULL);
 }

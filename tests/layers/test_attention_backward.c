@@ -59,7 +59,7 @@ static double loss_of_query(const problem *p, size_t b, size_t a, size_t l)
     }
     for (size_t r = 0; r < tokens; r++)
         sum += weight[r] = exp(weight[r] - max);
-    al_dropout_some(in->dropout, al_random_key(in->key, b * A + a), l * tokens, tokens, ones, ones);
+    al_dropout_some(al_kernels_get(), in->dropout, al_random_key(in->key, b * A + a), l * tokens, tokens, ones, ones);
     for (size_t r = 0; r < tokens; r++)
         for (size_t d = 0; d < D; d++)
             loss += weight[r] / sum * (double)ones[r] * (in->head_mask ? (double)in->head_mask[a] : 1.0) *
