@@ -92,7 +92,7 @@ static int parse_table(const cli_command *self, arguments *args, int argc, char 
         {CLI_TEXT, "cache", "SIZE", &args->cache, 0, "memory for decoded pictures: 2GB (default: none)"},
         {CLI_INT, "loader-threads", "N", &args->loader_threads, 0, "threads that prepare pictures ahead (default: 1)"},
         {CLI_TEXT, "memory", "SIZE", &args->memory, 0,
-         "memory for training: 8GB. What does not fit is computed twice (default: no limit)"},
+         "memory for all of it: 8GB. What does not fit is computed twice (default: no limit)"},
 
         {CLI_TEXT, "log", "FILE.jsonl", &t->log, 0, "write a JSON object for each step"},
         {CLI_TEXT, "plot", "FILE.svg", &t->plot, 0, "draw the loss, anew at each checkpoint"},
@@ -132,6 +132,42 @@ static bool is(const char *word, const char *value)
     return word && strcmp(word, value) == 0;
 }
 
+/* The option behind a field of align_train_options; freed with free. */
+static char *option_of(const char *field, size_t n)
+{
+    static const struct {
+        const char *field, *option;
+    } others[] = {
+        {"trust_most", "trust"},
+        {"temperature_least", "temperature-min"},
+        {"temperature_most", "temperature-max"},
+        {"augmentation.scale_least", "crop"},
+        {"augmentation.flip", "flip"},
+        {"augmentation.hue", "hue"},
+        {"augmentation.brightness", "color"},
+    };
+    for (size_t i = 0; i < CLI_COUNT(others); i++)
+        if (strlen(others[i].field) == n && strncmp(others[i].field, field, n) == 0)
+            return cli_format("--%s", others[i].option);
+    char *option = cli_format("--%.*s", (int)n, field);
+    for (char *c = option; *c; c++)
+        *c = *c == '_' ? '-' : *c;
+    return option;
+}
+
+/* What the library says of a field, said of the option. */
+static int check_ranges(const cli_command *self, const align_train_options *train)
+{
+    align_error err = ALIGN_ERROR_INIT;
+    if (align_train_options_check(train, &err) == ALIGN_OK)
+        return CLI_PROCEED;
+    const size_t field = strcspn(err.message, ":");
+    char *option = option_of(err.message, field);
+    const int code = cli_usage_error(self, "%s%s", option, err.message + field);
+    free(option);
+    return code;
+}
+
 /* Turns the words into what align_train takes. */
 static int interpret(const cli_command *self, arguments *args)
 {
@@ -156,7 +192,9 @@ static int interpret(const cli_command *self, arguments *args)
     if (t->precision == ALIGN_PRECISION_INT8)
         return cli_usage_error(self, "--precision: training computes in f32 or bf16, not in int8");
     int code = parse_bytes(self, "memory", args->memory, &t->memory);
-    return code == CLI_PROCEED ? parse_bytes(self, "cache", args->cache, &t->cache) : code;
+    if (code == CLI_PROCEED)
+        code = parse_bytes(self, "cache", args->cache, &t->cache);
+    return code == CLI_PROCEED ? check_ranges(self, t) : code;
 }
 
 static int check(const cli_command *self, arguments *args)

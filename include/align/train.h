@@ -116,8 +116,10 @@ typedef struct align_train_options {
     bool sync_batch_norm;      /* with ranks: batch norm by the statistics of all ranks' pictures, not of one's own */
     int threads;               /* 0: one a core. The result does not depend on it */
     int loader_threads;        /* that read and prepare pictures ahead; 0: it is done between steps. Nor on this */
-    int64_t memory; /* bytes that training may use beside the model and pictures read ahead: what is left after weights,
-                     * gradients and moments keeps activations, and the others are computed twice; 0: keep all */
+    int64_t memory; /* bytes that training may use: the model it begins from (as f32), weights, average, gradients,
+                     * moments, pictures read ahead and in the cache, sums on their way between ranks; what is left
+                     * keeps activations, and the others are computed twice. A validation has the activations' room for
+                     * the model it makes. 0: keep all */
 
     /* what it leaves */
     const char *output;     /* folder for everything; made if absent */
@@ -138,6 +140,10 @@ typedef struct align_train_options {
     ALIGN_PRECISION_F32, false, false, NULL, false, 0, 1, 0, \
     NULL, NULL, NULL, false, 0, 0, 2, false }
 /* clang-format on */
+
+/* Whether every option is in its range: INVALID_ARGUMENT with a message that begins with the field's name and a colon.
+ * align_train asks it first. */
+ALIGN_API align_status align_train_options_check(const align_train_options *options, align_error *err);
 
 /* ---- watching it ---- */
 

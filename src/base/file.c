@@ -1,11 +1,13 @@
 /* file.c: mapped reads and atomic writes over POSIX calls. */
 #include "base/file.h"
 
+#include "base/folder.h"
 #include "base/memory.h"
 #include "base/status.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -181,6 +183,44 @@ align_status al_writer_open(al_writer **out, const char *path, align_error *err)
     }
     *out = w;
     return ALIGN_OK;
+}
+
+/* Whether a name is <file>.<pid>-<n>.tmp, of a process that is no more; file NULL: any. */
+static bool is_left_over(const char *name, const char *file)
+{
+    const size_t n = strlen(name);
+    long process = 0;
+    unsigned number;
+    int end = 0;
+    if (n < 4 || strcmp(name + n - 4, ".tmp") != 0)
+        return false;
+    size_t start = n - 4;
+    while (start > 0 && strchr("0123456789-", name[start - 1]))
+        start--;
+    if (start == 0 || name[start - 1] != '.' || sscanf(name + start, "%ld-%u.tmp%n", &process, &number, &end) != 2 ||
+        (size_t)end != n - start || process <= 0)
+        return false;
+    if (file && (strlen(file) != start - 1 || strncmp(name, file, start - 1) != 0))
+        return false;
+    return kill((pid_t)process, 0) != 0 && errno == ESRCH;
+}
+
+void al_writer_clean(const char *path)
+{
+    al_folder_names names = {0};
+    const char *slash = strrchr(path, '/');
+    const bool all = al_is_folder(path);
+    char *folder = all ? al_strdup(path) : slash ? al_strndup(path, (size_t)(slash - path) + 1) : al_strdup(".");
+    const char *file = all ? NULL : slash ? slash + 1 : path;
+    if (folder && al_folder_names_read(&names, folder, NULL) == ALIGN_OK)
+        for (size_t i = 0; i < names.count; i++) {
+            char *left_over = is_left_over(names.names[i], file) ? al_join_path(folder, names.names[i]) : NULL;
+            if (left_over)
+                (void)unlink(left_over);
+            al_free(left_over);
+        }
+    al_folder_names_done(&names);
+    al_free(folder);
 }
 
 static align_status write_all(al_writer *w, const char *bytes, size_t size, align_error *err)

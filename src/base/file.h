@@ -41,6 +41,10 @@ align_status al_writer_write(al_writer *writer, const void *bytes, size_t size, 
 align_status al_writer_commit(al_writer *writer, align_error *err); /* frees the writer in any case */
 void al_writer_abort(al_writer *writer);                            /* NULL is fine */
 
+/* Removes what processes that are no more left of a file they were writing at path or, if that is a folder, of any file
+ * in it. What cannot be removed stays. */
+void al_writer_clean(const char *path);
+
 /* The whole of the above for bytes at hand. */
 align_status al_file_write(const char *path, const void *bytes, size_t size, align_error *err);
 

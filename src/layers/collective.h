@@ -22,6 +22,7 @@ typedef struct al_collective {
     void (*begin_sum)(void *user, float *x, size_t n); /* n <= most */
     void (*go_on)(void *user);                         /* moves on what has begun; called now and then */
     void (*end_sums)(void *user);
+    size_t memory; /* bytes that all of this keeps */
 } al_collective;
 
 /*

@@ -450,6 +450,11 @@ done:
     return status;
 }
 
+void al_trainer_rest(al_trainer *t)
+{
+    al_arena_done(&t->workspace);
+}
+
 size_t al_trainer_workspace(const al_trainer *t)
 {
     return t->workspace_bytes;

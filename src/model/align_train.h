@@ -62,6 +62,9 @@ void al_trainer_free(al_trainer *trainer); /* NULL is fine */
 align_status al_trainer_step(al_trainer *trainer, const align_inputs *inputs, const al_step_options *options,
                              double *loss, align_error *err);
 
+/* Gives its memory back until the next step. */
+void al_trainer_rest(al_trainer *trainer);
+
 /* Bytes that the largest step so far has needed. */
 size_t al_trainer_workspace(const al_trainer *trainer);
 

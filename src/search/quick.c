@@ -55,7 +55,7 @@ static align_status pack(al_quick *quick, align_error *err)
         memset(columns, 0, strip_bytes);
         quick->kernels->transpose(some, quick->width, quick->queries + first * quick->width, quick->width, columns, nr);
         if (product)
-            product->pack(rows, strip, to);
+            product->pack(rows, strip, nr, to);
     }
 done:
     al_free_aligned(strip);

@@ -63,6 +63,7 @@ align_status al_checkpoint_prepare(const char *output, align_error *err)
     align_status status = ALIGN_OK;
     al_folder_names names = {0};
     char *path = NULL, *best = NULL;
+    al_writer_clean(output);
     TRY(al_folder_names_read(&names, output, err));
     for (size_t i = 0; i < names.count; i++) {
         if (!is_hidden(names.names[i]))

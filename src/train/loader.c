@@ -53,7 +53,7 @@ struct al_loader {
     pthread_t threads[MOST_THREADS];
     size_t n_threads;
     slot *slots;
-    size_t n_slots;
+    size_t n_slots, slot_bytes;
     uint64_t oldest; /* the step handed out, or the next to be */
     bool holds_one;
     uint64_t next_step;
@@ -345,6 +345,7 @@ static align_status make_slots(al_loader *l, align_error *err)
     l->slots = al_calloc(ahead + 1, sizeof *l->slots);
     if (!l->slots)
         return al_error_no_memory(err, ahead * sizeof *l->slots);
+    l->slot_bytes = pixels + 2 * tokens;
     for (; l->n_slots <= ahead; l->n_slots++) {
         slot *s = &l->slots[l->n_slots];
         s->pixels = al_alloc_aligned(pixels);
@@ -354,7 +355,7 @@ static align_status make_slots(al_loader *l, align_error *err)
         s->texts = al_calloc(rows, sizeof *s->texts);
         if (!s->pixels || !s->ids || !s->mask || !s->pairs || !s->texts) {
             l->n_slots++;
-            status = al_error_no_memory(err, pixels + 2 * tokens);
+            status = al_error_no_memory(err, l->slot_bytes);
             break;
         }
     }
@@ -430,17 +431,35 @@ void al_loader_free(al_loader *l)
 
 /* ---- using it ---- */
 
+size_t al_loader_memory(const al_loader *l)
+{
+    return l->n_slots * l->slot_bytes + l->options.cache;
+}
+
 uint64_t al_loader_steps_per_epoch(const al_loader *l)
 {
     return l->sampler.steps_per_epoch;
 }
 
-void al_loader_seek(al_loader *l, uint64_t step)
+/* Lets the threads finish their rows and begin no others; with the mutex held. */
+static void pause_threads(al_loader *l)
 {
-    pthread_mutex_lock(&l->mutex);
     l->paused = true;
     while (l->working > 0)
         pthread_cond_wait(&l->has_rows, &l->mutex);
+}
+
+void al_loader_pause(al_loader *l)
+{
+    pthread_mutex_lock(&l->mutex);
+    pause_threads(l);
+    pthread_mutex_unlock(&l->mutex);
+}
+
+void al_loader_seek(al_loader *l, uint64_t step)
+{
+    pthread_mutex_lock(&l->mutex);
+    pause_threads(l);
     l->paused = l->holds_one = false;
     l->oldest = l->next_step = step;
     l->next_row = 0;

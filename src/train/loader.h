@@ -63,6 +63,12 @@ uint64_t al_loader_steps_per_epoch(const al_loader *loader);
 /* The next batch is that of this step. */
 void al_loader_seek(al_loader *loader, uint64_t step);
 
+/* Prepares nothing more until the next seek, which has to come before the next batch. */
+void al_loader_pause(al_loader *loader);
+
+/* Bytes of all batches that are prepared ahead, and of the cache when it is full. */
+size_t al_loader_memory(const al_loader *loader);
+
 /* Blocks until the batch is ready. Fails where no picture can be read at all, or memory is out. */
 align_status al_loader_next(al_loader *loader, al_loader_batch *batch, align_error *err);
 

@@ -162,22 +162,30 @@ static align_status resolve_steps(loop *l, align_error *err)
     return ALIGN_OK;
 }
 
-/* What memory is left for a step beside what lives through all of them. */
-static align_status resolve_memory(loop *l, align_error *err)
+/* Bytes that are there through all steps: the model that the run begins from, weights and their average, what learns
+ * has a gradient and two moments besides; batches read ahead; sums on their way between ranks. */
+static size_t lasting_memory(const loop *l)
 {
     const al_optimizer *o = l->progress.optimizer;
     size_t learning = 0;
     for (size_t i = 0; i < o->n_learners; i++)
         learning += o->learners[i].entry->elements;
-    const size_t arrays = sizeof(float) * (o->trainable->size * (o->average ? 2 : 1) + 3 * learning);
-    const size_t memory = (size_t)l->options.memory;
+    return sizeof(float) * (o->trainable->size * (o->average ? 3 : 2) + 3 * learning) + al_loader_memory(l->loader) +
+           (l->validator ? al_validator_memory(l->validator) : 0) + (l->ranks ? l->ranks->memory : 0);
+}
+
+/* What memory is left for a step beside what lives through all of them. */
+static align_status resolve_memory(loop *l, align_error *err)
+{
+    const size_t lasting = lasting_memory(l), memory = (size_t)l->options.memory;
     if (memory == 0)
         return ALIGN_OK;
-    if (memory <= arrays)
+    if (memory <= lasting)
         return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT,
-                            "memory: weights, gradients and moments take %zu bytes and a step some more, found %zu",
-                            arrays, memory);
-    l->workspace = memory - arrays;
+                            "memory: weights, gradients, moments and pictures read ahead take %zu bytes and a step "
+                            "some more, found %zu",
+                            lasting, memory);
+    l->workspace = memory - lasting;
     return ALIGN_OK;
 }
 
@@ -233,6 +241,10 @@ static align_status open_logs(loop *l, align_error *err)
 {
     align_status status = ALIGN_OK;
     const align_train_options *o = &l->options;
+    if (o->log)
+        al_writer_clean(o->log);
+    if (o->plot)
+        al_writer_clean(o->plot);
     if (o->log)
         TRY(al_log_open(&l->log, o->log, l->progress.step, err));
     if (o->events)
@@ -413,6 +425,7 @@ static align_status measure_recall(loop *l, align_error *err)
     align_status status = ALIGN_OK;
     al_progress *p = &l->progress;
     align_model *model = NULL;
+    al_trainer_rest(l->trainer); /* in its place there is a model for a while */
     al_optimizer_swap_average(p->optimizer);
     TRY(al_trainable_to_model(&model, p->trainable, p->trainable->values, ALIGN_PRECISION_F32, err));
     TRY(al_validator_run(l->validator, model, &l->recall, err));

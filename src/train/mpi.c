@@ -228,6 +228,7 @@ static align_status get_memory(world *w, align_error *err)
     for (size_t i = 0; i < UNDER_WAY && !failed; i++) {
         bucket *b = &w->buckets[i];
         b->received = al_alloc_aligned((w->collective.most + ranks) * sizeof(float));
+        w->collective.memory += (w->collective.most + ranks) * sizeof(float);
         b->counts = al_calloc(ranks, sizeof(int));
         b->first = al_calloc(ranks, sizeof(int));
         b->mine = al_calloc(ranks, sizeof(int));
@@ -270,7 +271,7 @@ align_status al_mpi_join(const al_collective **out, align_error *err)
     w->started = !running;
     if (w->started)
         MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
-    w->collective = (al_collective){0, 0, w, sum, gather, least, tell, 0, begin_sum, go_on, end_sums};
+    w->collective = (al_collective){0, 0, w, sum, gather, least, tell, 0, begin_sum, go_on, end_sums, 0};
     MPI_Comm_rank(MPI_COMM_WORLD, &w->collective.rank);
     MPI_Comm_size(MPI_COMM_WORLD, &w->collective.size);
     w->collective.most = bucket_for((size_t)w->collective.size);

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "checkpoint/json.h"
+#include "model/argument.h"
 
 #include <float.h>
 #include <math.h>
@@ -125,13 +126,19 @@ align_status al_recipe_check(const align_train_options *options, align_error *er
     }
     if (options->temperature_least > options->temperature_most)
         return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT,
-                            "temperature_least: %g is more than temperature_most, %g", options->temperature_least,
-                            options->temperature_most);
+                            "temperature_least: expected at most the largest temperature, %g, found %g",
+                            options->temperature_most, options->temperature_least);
     if (options->steps > 0 && options->warmup > options->steps)
         return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT,
                             "warmup: expected at most all steps, %" PRId64 ", found %" PRId64, options->steps,
                             options->warmup);
     return ALIGN_OK;
+}
+
+align_status align_train_options_check(const align_train_options *options, align_error *err)
+{
+    const align_status status = al_need(options, "options", err);
+    return status == ALIGN_OK ? al_recipe_check(options, err) : status;
 }
 
 static json_t *value_of(const rule *r, const align_train_options *options)

@@ -62,11 +62,17 @@ align_status al_validator_new(al_validator **out, const align_dataset *dataset, 
     pictures.threads = options->loader_threads;
     pictures.max_length = options->max_length;
     TRY(al_loader_new(&v->loader, dataset, processor, &pictures, err));
+    al_loader_pause(v->loader);
     *out = v;
     v = NULL;
 done:
     al_validator_free(v);
     return status;
+}
+
+size_t al_validator_memory(const al_validator *v)
+{
+    return al_loader_memory(v->loader);
 }
 
 void al_validator_free(al_validator *v)
@@ -112,6 +118,7 @@ static align_status embed_pictures(al_validator *v, align_context *context, alig
             v->read[batch.pairs[i]] = true;
     }
 done:
+    al_loader_pause(v->loader); /* or it would go on with another round of the same pictures */
     return status;
 }
 

@@ -32,6 +32,9 @@ align_status al_validator_new(al_validator **out, const align_dataset *dataset, 
                               const al_validator_options *options, align_error *err);
 void al_validator_free(al_validator *validator); /* NULL is fine */
 
+/* Bytes that it keeps between two runs: pictures read ahead. */
+size_t al_validator_memory(const al_validator *validator);
+
 /* Pictures that cannot be read are left out, with their texts. */
 align_status al_validator_run(al_validator *validator, const align_model *model, align_recall *out, align_error *err);
 #endif
