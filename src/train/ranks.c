@@ -2,31 +2,21 @@
 #include "train/ranks.h"
 
 #include "base/memory.h"
+#include "base/module.h"
 #include "base/status.h"
 #include "model/argument.h"
 #include "train/mpi.h"
 
-#include <dlfcn.h>
-#include <string.h>
-
 struct align_ranks {
-    void *library;
     const al_collective *collective;
     al_mpi_leave_function leave;
 };
-
-/* C has no cast between pointers to data and to functions; POSIX says that the bytes are the same. */
-static bool find(void *library, const char *name, void *function, size_t bytes)
-{
-    void *found = dlsym(library, name);
-    memcpy(function, &found, bytes);
-    return found != NULL;
-}
 
 align_status align_ranks_join(align_ranks **out, align_error *err)
 {
     align_status status = ALIGN_OK;
     al_mpi_join_function join;
+    void *module;
     align_ranks *ranks = NULL;
     TRY(al_need(out, "ranks", err));
     *out = NULL;
@@ -35,13 +25,9 @@ align_status align_ranks_join(align_ranks **out, align_error *err)
         status = al_error_no_memory(err, sizeof *ranks);
         goto done;
     }
-    ranks->library = dlopen(AL_MPI_LIBRARY, RTLD_NOW | RTLD_GLOBAL); /* MPI's own plugins look for its symbols */
-    if (!ranks->library)
-        FAIL(err, ALIGN_ERROR_UNSUPPORTED,
-             "several processes need MPI, with which this was not built, or which is not here: %s", dlerror());
-    if (!find(ranks->library, AL_MPI_JOIN, &join, sizeof join) ||
-        !find(ranks->library, AL_MPI_LEAVE, &ranks->leave, sizeof ranks->leave))
-        FAIL(err, ALIGN_ERROR_UNSUPPORTED, "%s: not of this version: %s", AL_MPI_LIBRARY, dlerror());
+    TRY(al_module_open(&module, AL_MPI_LIBRARY, true, "several processes need MPI", err)); /* MPI has plugins itself */
+    TRY(al_module_find(module, AL_MPI_LIBRARY, AL_MPI_JOIN, &join, err));
+    TRY(al_module_find(module, AL_MPI_LIBRARY, AL_MPI_LEAVE, &ranks->leave, err));
     TRY(join(&ranks->collective, err));
     *out = ranks;
     ranks = NULL;
