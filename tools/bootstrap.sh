@@ -30,7 +30,7 @@ need libcmocka-dev module cmocka
 need libsqlite3-dev module sqlite3
 need libxxhash-dev module libxxhash
 
-# Only the checks of `make lint`, `make tidy` and .ci/run; and MPI, without which everything builds, too.
+# Only the checks of `make lint`, `make tidy` and .ci/run; and MPI and libpq, without which everything builds, too.
 if [ "${1:-}" = --all ]; then
     need g++ command g++
     need clang command clang
@@ -39,6 +39,7 @@ if [ "${1:-}" = --all ]; then
     need git command git
     need libopenmpi-dev command mpicc
     need openmpi-bin command mpirun
+    need libpq-dev module libpq
 fi
 
 # What `make aarch64` needs: a cross-compiler, an emulator, and the libraries for the other architecture.

@@ -113,12 +113,6 @@ static align_status check_filter(align_filter *out, char **folder, const align_f
     return *folder ? ALIGN_OK : al_error_no_memory(err, n);
 }
 
-bool al_hash_is_known(const uint8_t hash[ALIGN_HASH_SIZE])
-{
-    static const uint8_t unknown[ALIGN_HASH_SIZE];
-    return memcmp(hash, unknown, ALIGN_HASH_SIZE) != 0;
-}
-
 void align_content_hash(const void *bytes, size_t size, uint8_t hash[ALIGN_HASH_SIZE])
 {
     XXH128_canonical_t canonical;
@@ -137,6 +131,8 @@ static align_status check_options(const char *where, const align_index_options *
 {
     if (!*where)
         return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "an index without a name");
+    if (is_postgres(where))
+        where = "the index"; /* an address may hold a password */
     if (options->width < 0 || options->width > MOST_WIDTH)
         return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "%s: width %" PRId64 ", expected 1 to %d", where,
                             options->width, MOST_WIDTH);
@@ -153,7 +149,8 @@ static align_status check_options(const char *where, const align_index_options *
     return ALIGN_OK;
 }
 
-align_status al_store_check(const al_store *store, const align_index_options *options, align_error *err)
+/* Whether the store has what the options ask for. */
+static align_status check_store(const al_store *store, const align_index_options *options, align_error *err)
 {
     if (options->width && options->width != store->width)
         return al_error_set(err, ALIGN_ERROR_MISMATCH,
@@ -181,9 +178,8 @@ align_status align_index_open(align_index **out, const char *where, const align_
         status = al_error_no_memory(err, sizeof *index);
         goto done;
     }
-    if (is_postgres(where))
-        FAIL(err, ALIGN_ERROR_UNSUPPORTED, "this library was built without PostgreSQL");
-    TRY(al_sqlite_open(&index->store, where, options, err));
+    TRY((is_postgres(where) ? al_postgres_open : al_sqlite_open)(&index->store, where, options, err));
+    TRY(check_store(index->store, options, err));
     *out = index;
     index = NULL;
 done:

@@ -234,7 +234,6 @@ align_status al_sqlite_open(al_store **out, const char *where, const align_index
     else if (options->repair)
         TRY(al_sqlite_repair(&s->session, err));
     TRY(read_model(s, err));
-    TRY(al_store_check(&s->base, options, err));
     *out = &s->base;
     s = NULL;
 done:

@@ -9,6 +9,7 @@
  * say that are called like them.
  */
 #include <align/search.h>
+#include <string.h>
 
 typedef struct al_store al_store;
 
@@ -50,15 +51,15 @@ struct align_cursor {
 align_status al_sqlite_open(al_store **out, const char *where, const align_index_options *options, align_error *err);
 align_status al_postgres_open(al_store **out, const char *where, const align_index_options *options, align_error *err);
 
-/* MISMATCH where the options ask for another model or width than the store has. */
-align_status al_store_check(const al_store *store, const align_index_options *options, align_error *err);
-
 /* Strings of items may be NULL for "". */
 static inline const char *al_text(const char *text)
 {
     return text ? text : "";
 }
 
-/* Whether a hash is known. */
-bool al_hash_is_known(const uint8_t hash[ALIGN_HASH_SIZE]);
+static inline bool al_hash_is_known(const uint8_t hash[ALIGN_HASH_SIZE])
+{
+    static const uint8_t unknown[ALIGN_HASH_SIZE];
+    return memcmp(hash, unknown, ALIGN_HASH_SIZE) != 0;
+}
 #endif
