@@ -6,7 +6,7 @@ for n in $(seq 1 200); do
     { cat "$DATA/hub/wide.jpg" && printf '%d' $n; } >photos/$n.jpg
 done
 index() { "$ALIGN" index photos --model "$DATA/hub" --threads 1 --store "$@"; }
-list() { "$ALIGN" search x --model "$DATA/hub" --store "$1" --top 1000 --json | sed 's/"id":[0-9]*,//' | sort; }
+list() { "$ALIGN" search x --model "$DATA/hub" --store "$1" --top 1000 --json | sed 's/"id":[0-9]*,//; s/\("score":-*[0-9]*\.[0-9][0-9]\)[0-9]*/\1/' | sort; }
 index undisturbed.db >/dev/null
 for moment in $(seq 1 "${KILLS:-8}"); do
     index "$store" >/dev/null &
@@ -14,7 +14,7 @@ for moment in $(seq 1 "${KILLS:-8}"); do
     for wait in $(seq 1 $((moment * 47 % 160))); do [ -d photos ]; done
     kill -9 $killed 2>/dev/null
     wait $killed 2>/dev/null
-    [ $((moment % 8)) -ne 0 ] || [ "$moment" -eq "${KILLS:-8}" ] || "$ALIGN" index remove photos --store "$store" >/dev/null
+    [ $((moment % 8)) -ne 0 ] || [ "$moment" -eq "${KILLS:-8}" ] || "$ALIGN" index remove photos --store "$store" >/dev/null 2>&1
 done
 index "$store" >/dev/null
 list "$store" >killed && list undisturbed.db >undisturbed && cmp killed undisturbed
