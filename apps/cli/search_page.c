@@ -19,9 +19,11 @@ static const char page_head[] =
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src "
     "'unsafe-inline'\">\n"
     "<style>\n"
-    ":root { --ground: #fafaf9; --card: #eeedeb; --ink: #1c1b1a; --faint: #6b6763; --mark: #b4441c }\n"
+    ":root { --ground: #fafaf9; --card: #eeedeb; --ink: #1c1b1a; --faint: #6b6763; --mark: #b4441c;\n"
+    "  --edge: #0000001a }\n"
     "@media (prefers-color-scheme: dark) {\n"
-    "  :root { --ground: #151413; --card: #242220; --ink: #ebe8e4; --faint: #9d968f; --mark: #ff9a6c }\n"
+    "  :root { --ground: #151413; --card: #242220; --ink: #ebe8e4; --faint: #9d968f; --mark: #ff9a6c;\n"
+    "    --edge: #ffffff1a }\n"
     "}\n"
     "* { box-sizing: border-box }\n"
     "body { margin: 0 auto; padding: 1.5rem; max-width: 110rem; background: var(--ground); color: var(--ink);\n"
@@ -32,16 +34,17 @@ static const char page_head[] =
     "ol { list-style: none; margin: 1rem 0 0; padding: 0; display: flex; flex-wrap: wrap; gap: .75rem }\n"
     "ol::after { content: ''; flex: 1000 1 0 }\n"
     "li { flex: calc(var(--shape) * 100) 1 calc(var(--shape) * 10rem); max-width: calc(var(--shape) * 17rem);\n"
-    "  min-width: 6rem }\n"
+    "  min-width: 0 }\n"
     "a, .gone { display: block; color: inherit; text-decoration: none; border-radius: .6rem; outline-offset: 3px }\n"
     "a:focus-visible { outline: 3px solid var(--mark) }\n"
-    "img, .text, .none { display: block; width: 100%; aspect-ratio: var(--shape); border-radius: .6rem;\n"
-    "  background: var(--card); object-fit: cover }\n"
-    ".text, .none { padding: .8rem; overflow: hidden; aspect-ratio: auto; min-height: 10rem; margin: 0 }\n"
+    "img, .text, .none { display: block; width: 100%; height: auto; aspect-ratio: var(--shape); border-radius: .6rem;\n"
+    "  background: var(--card); object-fit: cover; box-shadow: 0 0 0 1px var(--edge) }\n"
+    ".text, .none { padding: .8rem; overflow: hidden; margin: 0 }\n"
     ".none { color: var(--faint); display: grid; place-items: center; text-align: center }\n"
     "a:hover img, a:hover .text { filter: brightness(1.06) }\n"
-    ".name { display: block; margin-top: .35rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }\n"
-    ".about { display: block; color: var(--faint); font-size: .82rem; font-variant-numeric: tabular-nums }\n"
+    ".name, .about { display: block; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }\n"
+    ".name { margin-top: .35rem }\n"
+    ".about { color: var(--faint); font-size: .82rem; font-variant-numeric: tabular-nums }\n"
     "@media (prefers-reduced-motion: no-preference) { a img { transition: filter .15s } }\n"
     "</style>\n";
 
@@ -97,7 +100,7 @@ static void put_base64(FILE *out, const uint8_t *bytes, size_t size)
 static double shape_of(const align_image *image)
 {
     double shape = (double)image->width / (double)image->height;
-    return shape < 0.5 ? 0.5 : shape > 2.5 ? 2.5 : shape;
+    return shape < 0.62 ? 0.62 : shape > 2.5 ? 2.5 : shape;
 }
 
 /* The picture of an item, or why there is none. */
