@@ -54,7 +54,7 @@ typedef struct cli_hit_list {
 int cli_show_hits(const cli_showing *showing, const char *name, const char *title, const cli_hit_list *lists,
                   size_t n_lists);
 
-/* "sub/a.jpg", "shard.tar:0001.jpg", to be freed: how an item is called. */
+/* "sub/a.jpg", "shard.tar: 0001.jpg", to be freed: how an item is called. */
 char *cli_item_name(const align_item *item);
 /* "2024-05-01", local time; "" where it is not known. */
 void cli_item_date(const align_item *item, char date[11]);
@@ -77,8 +77,16 @@ void cli_screen_close(cli_screen *screen); /* NULL is fine */
 
 /* ---- search_thumbnail.c ---- */
 
+/* What small pictures are made from. Begins zeroed. */
+typedef struct cli_thumbnails {
+    align_dataset *tar; /* opened last */
+    char *tar_path;
+} cli_thumbnails;
+
 /* The picture of an item, upright, at most so many pixels high and wide. */
-align_status cli_thumbnail_open(align_image *out, const align_item *item, int64_t most, align_error *err);
+align_status cli_thumbnail_open(cli_thumbnails *from, align_image *out, const align_item *item, int64_t most,
+                                align_error *err);
+void cli_thumbnails_done(cli_thumbnails *thumbnails);
 
 /* ---- search_query.c ---- */
 

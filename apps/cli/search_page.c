@@ -104,13 +104,13 @@ static double shape_of(const align_image *image)
 }
 
 /* The picture of an item, or why there is none. */
-static void put_picture(FILE *out, const cli_hit *hit)
+static void put_picture(FILE *out, cli_thumbnails *thumbnails, const cli_hit *hit)
 {
     align_image image = {0};
     uint8_t *bytes = NULL;
     size_t size;
     align_error err = ALIGN_ERROR_INIT;
-    bool shown = !hit->missing && cli_thumbnail_open(&image, hit->item, THUMBNAIL, &err) == ALIGN_OK &&
+    bool shown = !hit->missing && cli_thumbnail_open(thumbnails, &image, hit->item, THUMBNAIL, &err) == ALIGN_OK &&
                  align_image_encode_jpeg(&image, QUALITY, &bytes, &size, &err) == ALIGN_OK;
     fprintf(out, "<li style=\"--shape: %.3f\">", shown ? shape_of(&image) : 1.0);
     if (hit->missing) {
@@ -134,7 +134,7 @@ static void put_picture(FILE *out, const cli_hit *hit)
     align_image_done(&image);
 }
 
-static void put_hit(FILE *out, const cli_hit *hit)
+static void put_hit(FILE *out, cli_thumbnails *thumbnails, const cli_hit *hit)
 {
     const align_item *item = hit->item;
     char *name = cli_item_name(item);
@@ -146,7 +146,7 @@ static void put_hit(FILE *out, const cli_hit *hit)
         put_text(out, item->text);
         fputs("</blockquote>", out);
     } else {
-        put_picture(out, hit);
+        put_picture(out, thumbnails, hit);
     }
     fputs("<span class=\"name\" title=\"", out);
     put_text(out, name);
@@ -167,6 +167,7 @@ static void put_page(FILE *out, const cli_common *common, const char *title, con
     fprintf(out, "</title>\n%s</head>\n<body>\n<main>\n<h1>", page_head);
     put_text(out, title);
     fprintf(out, "</h1>\n<p class=\"count\">%zu found</p>\n", count);
+    cli_thumbnails thumbnails = {0};
     cli_progress progress;
     cli_progress_start(&progress, common->quiet, false, "thumbnails", count);
     for (size_t l = 0; l < n_lists; l++) {
@@ -177,12 +178,13 @@ static void put_page(FILE *out, const cli_common *common, const char *title, con
         }
         fputs("<ol>\n", out);
         for (size_t i = 0; i < lists[l].count; i++) {
-            put_hit(out, &lists[l].hits[i]);
+            put_hit(out, &thumbnails, &lists[l].hits[i]);
             cli_progress_step(&progress);
         }
         fputs("</ol>\n", out);
     }
     cli_progress_end(&progress);
+    cli_thumbnails_done(&thumbnails);
     fputs("</main>\n</body>\n</html>\n", out);
 }
 

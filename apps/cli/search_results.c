@@ -46,7 +46,7 @@ int cli_showing_check(const cli_command *command, cli_showing *showing)
 
 char *cli_item_name(const align_item *item)
 {
-    return cli_format("%s%s%s", item->path, *item->member ? ":" : "", item->member);
+    return cli_format("%s%s%s", item->path, *item->member ? ": " : "", item->member);
 }
 
 void cli_item_date(const align_item *item, char date[11])
@@ -113,13 +113,13 @@ static void print_row(const cli_hit *hit, const columns *widest)
     free(name);
 }
 
-static void draw(cli_screen *screen, const cli_hit *hit, bool quiet)
+static void draw(cli_screen *screen, cli_thumbnails *thumbnails, const cli_hit *hit, bool quiet)
 {
     align_image image;
     align_error err = ALIGN_ERROR_INIT;
     if (!screen || hit->missing || hit->item->kind != ALIGN_ITEM_IMAGE)
         return;
-    if (cli_thumbnail_open(&image, hit->item, SMALL_IMAGE, &err) == ALIGN_OK)
+    if (cli_thumbnail_open(thumbnails, &image, hit->item, SMALL_IMAGE, &err) == ALIGN_OK)
         cli_screen_draw(screen, &image);
     else
         cli_warn(quiet, "%s", err.message);
@@ -129,6 +129,7 @@ static void draw(cli_screen *screen, const cli_hit *hit, bool quiet)
 static int print_table(const cli_showing *showing, const cli_hit_list *lists, size_t n_lists)
 {
     cli_screen *screen = NULL;
+    cli_thumbnails thumbnails = {0};
     if (showing->show && !cli_screen_open(&screen, showing->common, showing->show))
         return CLI_FAILED;
     for (size_t l = 0; l < n_lists; l++) {
@@ -137,9 +138,10 @@ static int print_table(const cli_showing *showing, const cli_hit_list *lists, si
             printf("%s%s\n", l > 0 ? "\n" : "", lists[l].heading);
         for (size_t i = 0; i < lists[l].count && !ferror(stdout); i++) {
             print_row(&lists[l].hits[i], &widest);
-            draw(screen, &lists[l].hits[i], showing->common->quiet);
+            draw(screen, &thumbnails, &lists[l].hits[i], showing->common->quiet);
         }
     }
+    cli_thumbnails_done(&thumbnails);
     cli_screen_close(screen);
     return CLI_DONE;
 }
