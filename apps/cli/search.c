@@ -225,13 +225,13 @@ static int run(const cli_command *self, int argc, char **argv)
 
 const cli_command cli_search = {
     .name = "search",
-    .arguments = "[TEXT] [--image FILE...] [--minus TEXT...] [options]",
+    .arguments = "[TEXT...] [--image FILE...] [--minus TEXT...] [options]",
     .summary = "find pictures by words, by pictures, by both",
     .description = "Prints what in an index (align index) is nearest to a text, to pictures, or to both together, the "
                    "best first: the score, the date, the size and the path. A score is the cosine between what was "
                    "asked and what was found.",
     .examples = "  align search two dogs in snow\n"
-                "  align search --image beach.jpg \"at night\" --minus people --open\n"
+                "  align search at night --image beach.jpg --minus people --open\n"
                 "  align search cat --since 2023 --threshold 0.25 --null | xargs -0 cp -t cats/\n",
     .run = run,
 };

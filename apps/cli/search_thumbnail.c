@@ -8,13 +8,6 @@
 
 #define MOST_BYTES ((size_t)1 << 30)
 
-static align_status fail(align_error *err, const char *name, const char *what)
-{
-    err->status = ALIGN_ERROR_IO;
-    snprintf(err->message, sizeof err->message, "%s: cannot read: %s", name, what);
-    return err->status;
-}
-
 /* size bytes of a file from offset on, or SIZE_MAX: all that follow. *bytes is to be freed. */
 static align_status read_part(const align_data_place *place, char **bytes, size_t *size, align_error *err)
 {
@@ -29,14 +22,16 @@ static align_status read_part(const align_data_place *place, char **bytes, size_
         *bytes = cli_alloc(*size, 1);
         ok = fread(*bytes, 1, *size, file) == *size;
     }
-    align_status status = ok ? ALIGN_OK : fail(err, place->file, errno ? strerror(errno) : "no file of a picture");
-    if (file)
-        fclose(file);
     if (!ok) {
+        err->status = ALIGN_ERROR_IO;
+        snprintf(err->message, sizeof err->message, "%s: cannot read: %s", place->file,
+                 errno ? strerror(errno) : "no file of a picture");
         free(*bytes);
         *bytes = NULL;
     }
-    return status;
+    if (file)
+        fclose(file);
+    return ok ? ALIGN_OK : err->status;
 }
 
 /* Where a member of a tar file is. The file that was opened last stays open: hits come from few. */
@@ -56,7 +51,9 @@ static align_status find_member(cli_thumbnails *from, const align_item *item, al
         if (strcmp(place->member, item->member) == 0)
             return ALIGN_OK;
     }
-    return fail(err, item->path, "it has no such member any more");
+    err->status = ALIGN_ERROR_NOT_FOUND;
+    snprintf(err->message, sizeof err->message, "%s: there is no member %s any more", item->path, item->member);
+    return err->status;
 }
 
 align_status cli_thumbnail_open(cli_thumbnails *from, align_image *out, const align_item *item, int64_t most,

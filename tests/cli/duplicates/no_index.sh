@@ -1,0 +1,2 @@
+# No index yet.
+"$ALIGN" duplicates

@@ -1,0 +1,2 @@
+# A threshold is a cosine.
+"$ALIGN" duplicates --threshold 1.5

@@ -1,0 +1,2 @@
+# One folder at most.
+"$ALIGN" duplicates a b

@@ -1,0 +1,2 @@
+# No words that are not wanted.
+"$ALIGN" search a dog --minus " "

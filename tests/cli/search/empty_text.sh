@@ -1,0 +1,2 @@
+# No words.
+"$ALIGN" search "" "  "

@@ -1,0 +1,3 @@
+# A file that is no index.
+echo "no index" >notes.db
+"$ALIGN" search a dog --store notes.db

@@ -1,0 +1,2 @@
+# Two forms of output at once.
+"$ALIGN" search a dog --json --paths

@@ -1,0 +1,2 @@
+# Texts are UTF-8.
+"$ALIGN" search "$(printf 'caf\351')"

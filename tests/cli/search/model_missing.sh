@@ -1,0 +1,3 @@
+# No model for the words.
+. "$SOURCE/tests/cli/search/setup.inc"
+"$ALIGN" search a dog --model nowhere

@@ -1,0 +1,2 @@
+# No index: where one would be, and how it is made.
+"$ALIGN" search a dog

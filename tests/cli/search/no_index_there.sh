@@ -1,0 +1,2 @@
+# No index where one was said to be.
+"$ALIGN" search a dog --store other.db

@@ -1,0 +1,2 @@
+# Something must be looked for.
+"$ALIGN" search --top 3 --minus people

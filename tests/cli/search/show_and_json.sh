@@ -1,0 +1,2 @@
+# Pictures have no place among JSON.
+"$ALIGN" search a dog --show --json
