@@ -30,7 +30,7 @@ need libcmocka-dev module cmocka
 need libsqlite3-dev module sqlite3
 need libxxhash-dev module libxxhash
 
-# Only the checks of `make lint`, `make tidy` and .ci/run; and MPI and libpq, without which everything builds, too.
+# Only the checks of `make lint`, `make tidy` and .ci/run; and MPI, libpq and libchafa, without which everything builds.
 if [ "${1:-}" = --all ]; then
     need g++ command g++
     need clang command clang
@@ -40,6 +40,8 @@ if [ "${1:-}" = --all ]; then
     need libopenmpi-dev command mpicc
     need openmpi-bin command mpirun
     need libpq-dev module libpq
+    need libchafa-dev module chafa
+    need libglib2.0-dev module glib-2.0
 fi
 
 # What `make aarch64` needs: a cross-compiler, an emulator, and the libraries for the other architecture.
