@@ -19,8 +19,15 @@ def on_white(rgba, side=SIDE):
     return y.clamp(0, 1) * 2 - 1
 
 
-def augment(x, flip, keep_colour, mono, g, side=SIDE):
-    """x uint8 [n, h, w, 4]; flip, keep_colour, mono: bool [n]. Returns float [n, 3, side, side] in -1..1."""
+def bent(grid, strength, g):
+    """A sampling grid bent smoothly: nobody draws the same shape twice."""
+    n, side = grid.shape[:2]
+    field = F.interpolate(torch.randn(n, 2, 5, 5, generator=g), size=(side, side), mode='bicubic', align_corners=True)
+    return grid + field.permute(0, 2, 3, 1) * strength[:, None, None, None]
+
+
+def augment(x, flip, keep_colour, mono, inked, g, side=SIDE):
+    """x uint8 [n, h, w, 4]; flip, keep_colour, mono, inked (has dark lines already): bool [n]. Returns float [n, 3, side, side] in -1..1."""
     x = x.permute(0, 3, 1, 2).float() / 255
     n = len(x)
     rnd = lambda *s: torch.rand(n, *s, generator=g)
@@ -30,23 +37,25 @@ def augment(x, flip, keep_colour, mono, g, side=SIDE):
     gray = ((rnd(1, 1, 1) < .12) & ~keep_colour[:, None, None, None]).float() * uni(.3, 1, 1, 1, 1)
     x = (x * (1 - gray) + x.mean(1, keepdim=True) * gray).clamp(0, 1)
     # Move, turn, scale, shear, mirror: alpha and premultiplied colour together.
-    th, sx = uni(-.25, .25), torch.exp(uni(-.15, .38))
+    th, sx = uni(-.25, .25), torch.exp(uni(-.15, .42))
+    th = torch.where(flip & (rnd() < .2), uni(-.9, .9), th)
     sy = sx * torch.exp(uni(-.15, .15))
     sx = sx * torch.where(flip & (rnd() < .5), -1., 1.)
     M = torch.zeros(n, 2, 3)
     M[:, 0, 0], M[:, 0, 1], M[:, 1, 0], M[:, 1, 1] = th.cos() * sx, -th.sin() * sy + uni(-.1, .1), th.sin() * sx, th.cos() * sy
     M[:, :, 2] = uni(-.14, .14, 2)
-    p = F.grid_sample(torch.cat([x * a, a], 1), F.affine_grid(M, (n, 4, side, side), align_corners=False), padding_mode='zeros', align_corners=False)
+    grid = bent(F.affine_grid(M, (n, 4, side, side), align_corners=False), uni(0, .07), g)
+    p = F.grid_sample(torch.cat([x * a, a], 1), grid, padding_mode='zeros', align_corners=False)
     c, a = p[:, :3].clone(), p[:, 3:].clone()
     # A dark line around the shape and along its inner edges, as many drawing styles have and Noto, Twemoji and Fluent have not.
-    line = (rnd() < .35).nonzero()[:, 0]
+    line = (rnd() < torch.where(inked, .1, .35)).nonzero()[:, 0]
     q = p[line]
     edge = (F.max_pool2d(q, 3, 1, 1) + F.max_pool2d(-q, 3, 1, 1)).amax(1, keepdim=True)
     c[line] = c[line] * (1 - (edge * 1.5).clamp(0, 1))
     a[line] = F.max_pool2d(a[line], 3, 1, 1)
     # Background: white, any colour, or what dropping alpha gives: the drawing's plain colour on black.
     kind = rnd(1, 1, 1)
-    bg = torch.where(kind < .5, torch.ones(n, 3, 1, 1), torch.where(mono[:, None, None, None], uni(.7, 1, 3, 1, 1), rnd(3, 1, 1)))
+    bg = torch.where(kind < .6, torch.ones(n, 3, 1, 1), torch.where(mono[:, None, None, None], uni(.7, 1, 3, 1, 1), uni(.2, 1, 3, 1, 1)))
     raw = (kind > .92) & ~mono[:, None, None, None]
     y = torch.where(raw, c / a.clamp_min(.05) * (a > .03), c + (1 - a) * bg).clamp(0, 1)
     soft = (rnd() < .15).nonzero()[:, 0]

