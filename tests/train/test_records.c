@@ -217,7 +217,7 @@ static void recipe_checks(void **state)
         {offsetof(align_train_options, beta2), 1.0, "beta2: expected less than 1, found 1"},
         {offsetof(align_train_options, epsilon), 0.0, "epsilon"},
         {offsetof(align_train_options, ema), 1.5, "ema"},
-        {offsetof(align_train_options, temperature_least), 200.0, "temperature_least: 200 is more than"},
+        {offsetof(align_train_options, temperature_least), 200.0, "temperature_least: expected at most the largest"},
         {offsetof(align_train_options, augmentation.flip), 2.0, "augmentation.flip"},
     };
     align_error err = ALIGN_ERROR_INIT;
