@@ -4,7 +4,7 @@
 
 Needs the work folder of README.md (drawings and names). Indexes all drawings with `align index`, asks `align search` for every name, and
 does the same in NumPy from what `align embed` writes: vectors in f16, as an index keeps them, and all their products with the name's.
-Prints recall@1/5/10 of both, in per cent, and fails where they differ or a list of ten does by more than a tie."""
+Prints recall@1/5/10 of both, in per cent, and fails where they differ, or a list of ten does by more than one step of f16 can make."""
 import argparse
 import os
 import subprocess
@@ -17,7 +17,6 @@ from common import load_concepts
 from evaluate import natural
 
 TOP = 10
-TIE = 1e-5      # two sums of the same products in another order
 
 
 def run(*command):
@@ -57,12 +56,15 @@ def main():
             found[q] = [at[f] for f in lines.splitlines()]
     brute = np.argsort(-scores, 1, kind='stable')[:, :TOP]
     taken = np.take_along_axis(scores, found, 1) - np.take_along_axis(scores, brute, 1)
+    # A picture embedded among others differs in its last bits from the same one alone, and so may be rounded to the next f16 in one of its numbers.
+    tie = float(np.spacing(np.abs(images).max().astype(np.float16)) * np.abs(texts).max())
     right = np.arange(len(names))[:, None]
     recalls = [[round(100 * float((r == right)[:, :k].any(1).mean()), 1) for k in (1, 5, 10)] for r in (found, brute)]
     for who, r in zip(('align search', 'NumPy'), recalls):
         print('%-13s recall@1/5/10 of %d names: %s' % (who, len(names), ' / '.join('%.1f' % v for v in r)))
-    print('%d of %d lists of ten are the same; where they differ, scores do by at most %.1e' % ((found == brute).all(1).sum(), len(names), np.abs(taken).max()))
-    return 0 if recalls[0] == recalls[1] and np.abs(taken).max() < TIE else 1
+    print('%d of %d lists of ten are the same; where they differ, scores do by at most %.1e, and one step of f16 is worth %.1e'
+          % ((found == brute).all(1).sum(), len(names), np.abs(taken).max(), tie))
+    return 0 if recalls[0] == recalls[1] and np.abs(taken).max() <= tie else 1
 
 
 sys.exit(main())
