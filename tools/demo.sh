@@ -15,9 +15,9 @@ if [ "${1:-}" = --readme ]; then
     trap 'rm -f "$block"' EXIT
     {
         echo '```console'
-        show 'align classify models/demo/apple.png models/demo/crying_face.png --labels-file models/demo/labels.txt --top 3'
+        show 'align classify models/demo/apple.png models/demo/cat.png --labels-file models/demo/labels.txt --top 3'
         echo
-        show 'align similarity --image models/demo/apple.png models/demo/crying_face.png --text "a red fruit" "a sad face"'
+        show 'align similarity --image models/demo/apple.png models/demo/cat.png --text "a red fruit" "a pet"'
         echo '```'
     } >"$block"
     awk -v block="$block" '

@@ -3,6 +3,7 @@ mkdir photos
 for n in $(seq 1 400); do
     { cat "$DATA/hub/wide.jpg" && printf '%d' $n; } >photos/$n.jpg
 done
+: >lines
 "$ALIGN" index photos --model "$DATA/hub" --store p.db --json >lines 2>said &
 index=$!
 until grep -q added lines; do

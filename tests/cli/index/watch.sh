@@ -1,5 +1,6 @@
 # Files that come, move, change and go are followed, in new folders too, until a signal ends it.
 mkdir photos && cp "$DATA/hub/tall.png" photos/a.png
+: >lines
 "$ALIGN" index photos --model "$DATA/hub" --store p.db --watch --json >lines &
 index=$!
 wait_for() { until grep -q "$1" lines; do kill -0 $index 2>/dev/null || { echo "ended before: $1"; exit 1; }; done; }
