@@ -28,6 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 /* The exit codes are a contract with scripts. */
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
@@ -50,6 +51,12 @@ void *cli_alloc(size_t count, size_t size); /* zeroed */
 void *cli_realloc(void *memory, size_t count, size_t size);
 char *cli_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Puts more behind *text, an owned string, with the separator in between; NULL becomes more alone. */
+void cli_append(char **text, const char *separator, const char *more);
+
+/* "folder/name", to be freed. */
+char *cli_join_path(const char *folder, const char *name);
+
 /* Strings in order. Entries are borrowed or owned by somebody else. */
 typedef struct cli_list {
     const char **items;
@@ -66,6 +73,7 @@ typedef struct cli_strings {
 } cli_strings;
 
 void cli_strings_add(cli_strings *strings, char *item); /* takes item over */
+void cli_strings_sort(cli_strings *strings);            /* as bytes */
 void cli_strings_done(cli_strings *strings);
 
 /* ---- options.c ---- */
@@ -210,6 +218,26 @@ void cli_walk_done(cli_walk *walk);
 /* Whether the name of a file says that it is a picture. */
 bool cli_is_picture_name(const char *name);
 
+/* When a file was modified: nanoseconds since 1970. */
+int64_t cli_time_modified(const struct stat *info);
+
+/* The bytes of a picture, in a file or in a part of one. */
+typedef struct cli_part {
+    uint8_t *bytes; /* to be freed */
+    int64_t size, modified;
+    bool unfit; /* no regular file, or more than a picture has */
+} cli_part;
+
+/* Reads size bytes of a file from offset on, or with SIZE_MAX all that follow. False with the reason in errno, which is
+ * 0 where the file ends too soon and where it is unfit (but EISDIR for a folder). */
+bool cli_part_read(cli_part *out, const char *path, size_t offset, size_t size);
+
+/* Opens a tar file of pictures, about which something may be said. */
+align_status cli_tar_open(align_dataset **out, const char *path, align_error *err);
+
+/* How to decode pictures that config resizes. */
+align_image_options cli_image_options(const cli_decoding *decoding, const align_image_processor_config *config);
+
 /* Opens a picture, or reads it from stdin for "-", at the size that config resizes it to. */
 align_status cli_picture_open(align_image *out, const char *path, const cli_decoding *decoding,
                               const align_image_processor_config *config, align_error *err);
@@ -331,6 +359,13 @@ char *cli_store_place(const char *where);
 /* Opens the index; session not NULL: it must be of that model. False after a message. */
 bool cli_store_open(cli_store *store, const cli_common *common, const char *where, cli_store_use use,
                     const cli_session *session);
+
+/* "sub/a.jpg", "shard.tar: 0001.jpg", to be freed: how an item is called. */
+char *cli_item_name(const char *path, const char *member);
+
+/* The folder "align" in the user's own one of a kind, by the XDG base directory specification: in what the variable
+ * names or, without it, in that place below HOME. To be freed; NULL where neither is a folder. */
+char *cli_user_folder(const char *variable, const char *below_home);
 
 /* Whether an index that was opened without one is of the session's model. False after a message. */
 bool cli_store_check_model(const cli_store *store, const cli_session *session);

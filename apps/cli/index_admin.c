@@ -126,8 +126,7 @@ static void add_found(found *f, const align_item *item)
         f->ids = cli_realloc(f->ids, f->capacity, sizeof *f->ids);
     }
     f->ids[f->count++] = item->id;
-    cli_strings_add(&f->paths,
-                    *item->member ? cli_format("%s: %s", item->path, item->member) : cli_format("%s", item->path));
+    cli_strings_add(&f->paths, cli_item_name(item->path, item->member));
 }
 
 static align_status find_under(found *f, align_index *index, const char *path, align_error *err)

@@ -9,16 +9,12 @@
  */
 #include "index.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #define MOST_WORKERS 64
-#define MOST_BYTES   (INT64_C(1) << 30) /* of a picture's file: more is not one */
 #define LEAST_BATCH  8
 #define MOST_BATCH   64
 #define MOST_WAITING 256 /* changes behind a batch that is not full */
@@ -61,10 +57,9 @@ static const index_entry *entry_of(const pipeline *p, size_t number)
     return &p->run->catalog.entries[number];
 }
 
-/* "FILE" or "FILE: MEMBER", to be freed. */
 static char *name_of(const index_entry *entry)
 {
-    return *entry->member ? cli_format("%s: %s", entry->path, entry->member) : cli_format("%s", entry->path);
+    return cli_item_name(entry->path, entry->member);
 }
 
 /* ---- in a worker ---- */
@@ -76,56 +71,24 @@ static align_status fail(align_error *err, align_status status, const char *name
     return status;
 }
 
-static bool read_all(int fd, uint8_t *bytes, int64_t size, int64_t offset)
-{
-    for (int64_t got = 0; got < size;) {
-        const ssize_t n = pread(fd, bytes + got, (size_t)(size - got), offset + got);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            errno = n == 0 ? ENODATA : errno;
-            return false;
-        }
-        got += n;
-    }
-    return true;
-}
-
 /* The bytes of a picture's file, or of its part of a file, to be freed. */
 static uint8_t *read_bytes(picture *p, const char *path, const char *name)
 {
-    uint8_t *bytes = NULL;
-    struct stat info;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0 || fstat(fd, &info) != 0) {
-        p->status = fail(&p->err, ALIGN_ERROR_IO, name, strerror(errno));
-    } else {
-        const bool whole = p->source->offset < 0;
-        p->size = whole ? info.st_size : p->source->size;
-        p->modified = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
-        if (!S_ISREG(info.st_mode) || p->size > MOST_BYTES) {
-            p->status = fail(&p->err, ALIGN_ERROR_FORMAT, name, "no file of a picture: too large, or no regular file");
-        } else {
-            bytes = cli_alloc((size_t)p->size, 1);
-            if (!read_all(fd, bytes, p->size, whole ? 0 : p->source->offset)) {
-                p->status = fail(&p->err, ALIGN_ERROR_IO, name, strerror(errno));
-                free(bytes);
-                bytes = NULL;
-            }
-        }
-    }
-    if (fd >= 0)
-        close(fd);
-    return bytes;
+    const bool whole = p->source->offset < 0;
+    cli_part part;
+    if (!cli_part_read(&part, path, whole ? 0 : (size_t)p->source->offset, whole ? SIZE_MAX : (size_t)p->source->size))
+        p->status = part.unfit
+                        ? fail(&p->err, ALIGN_ERROR_FORMAT, name, "no file of a picture: too large, or no regular file")
+                        : fail(&p->err, ALIGN_ERROR_IO, name, strerror(errno ? errno : ENODATA));
+    p->size = part.size;
+    p->modified = part.modified;
+    return part.bytes;
 }
 
 static void decode(const pipeline *pipe, picture *p, const uint8_t *bytes, const char *name)
 {
     align_image image = {0};
-    align_image_options options = ALIGN_IMAGE_OPTIONS_INIT;
-    options.ignore_orientation = strcmp(pipe->run->decoding.orientation, "ignore") == 0;
-    options.resize_for = pipe->config;
-    options.fast_decode = pipe->run->decoding.fast;
+    const align_image_options options = cli_image_options(&pipe->run->decoding, pipe->config);
     p->status = align_image_decode(&image, bytes, (size_t)p->size, name, &options, &p->err);
     if (p->status == ALIGN_OK)
         p->status = cli_pixels_process(&p->pixels, &image, pipe->config, &p->err);

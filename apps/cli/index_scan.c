@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static void add_source(index_scan *scan, const index_source *source)
 {
@@ -38,22 +37,16 @@ static void look_at(index_scan *scan, index_run *run, const char *path, const ch
 static char *texts_of(const align_dataset *dataset, size_t i)
 {
     char *all = NULL;
-    for (size_t k = 0; k < align_dataset_texts(dataset, i); k++) {
-        char *longer = cli_format("%s%s%s", all ? all : "", all ? "\n" : "", align_dataset_text(dataset, i, k));
-        free(all);
-        all = longer;
-    }
+    for (size_t k = 0; k < align_dataset_texts(dataset, i); k++)
+        cli_append(&all, "\n", align_dataset_text(dataset, i, k));
     return all;
 }
 
 static void add_tar(index_scan *scan, index_run *run, const char *path, int64_t modified)
 {
     align_dataset *dataset = NULL;
-    align_dataset_options options = ALIGN_DATASET_OPTIONS_INIT;
     align_error err = ALIGN_ERROR_INIT;
-    options.format = ALIGN_DATA_WEBDATASET;
-    options.without_texts = true;
-    if (align_dataset_open(&dataset, path, &options, &err) != ALIGN_OK) {
+    if (cli_tar_open(&dataset, path, &err) != ALIGN_OK) {
         index_report_problem(&run->report, cli_format("%s", err.message));
         return;
     }
@@ -80,7 +73,7 @@ bool index_scan_add(index_scan *scan, index_run *run, const char *path)
     if (stat(path, &info) != 0)
         return cli_fail("%s: cannot read: %s", path, strerror(errno)) == CLI_DONE;
     if (S_ISREG(info.st_mode) && cli_has_suffix(path, ".tar"))
-        add_tar(scan, run, path, (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec);
+        add_tar(scan, run, path, cli_time_modified(&info));
     else if (!cli_walk_add(&scan->walk, path))
         return cli_fail("%s: neither a folder nor a file", path) == CLI_DONE;
     return true;

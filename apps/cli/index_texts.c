@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define BATCH 64 /* of different texts, so that the writer has something to do meanwhile */
 
@@ -136,7 +135,7 @@ bool index_texts(index_run *run, const char *path, cli_strings *files)
     if (ok) {
         c->run = run;
         c->path = path;
-        c->modified = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
+        c->modified = cli_time_modified(&info);
         c->texts = &texts;
         c->entries = cli_alloc(texts.count, sizeof *c->entries);
         find_entries(c);

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -97,8 +96,7 @@ static void note_event(watch *w, const struct inotify_event *event)
     }
     if (event->len == 0 || event->name[0] == '.')
         return;
-    const char *folder = w->folders[event->wd];
-    char *path = cli_format("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, event->name);
+    char *path = cli_join_path(w->folders[event->wd], event->name);
     const bool gone = (event->mask & (IN_MOVED_FROM | IN_DELETE)) != 0;
     if (gone && (event->mask & IN_ISDIR)) {
         leave_folder(w, path);
@@ -145,16 +143,10 @@ static void wait_for_events(watch *w)
 
 /* ---- a round ---- */
 
-static int compare_strings(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* Looks at names that are there. */
-static void scan_changed(const cli_strings *changed, index_scan *scan)
+static void scan_changed(cli_strings *changed, index_scan *scan)
 {
-    if (changed->count > 1)
-        qsort(changed->items, changed->count, sizeof *changed->items, compare_strings);
+    cli_strings_sort(changed);
     for (size_t i = 0; i < changed->count; i++) {
         const char *path = changed->items[i];
         struct stat info;

@@ -4,14 +4,15 @@
  */
 #include "cli.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_STDIN_BYTES  (INT64_C(1) << 30)
-#define MAX_LABELS_BYTES (INT64_C(1) << 28)
+#define MAX_STDIN_BYTES   (INT64_C(1) << 30)
+#define MAX_PICTURE_BYTES (INT64_C(1) << 30) /* of a file: more is no picture */
+#define MAX_LABELS_BYTES  (INT64_C(1) << 28)
 
 bool cli_has_suffix(const char *path, const char *suffix)
 {
@@ -82,13 +83,81 @@ static char *read_stream(FILE *file, const char *name, int64_t limit, size_t *si
     return bytes;
 }
 
-align_status cli_picture_open(align_image *out, const char *path, const cli_decoding *decoding,
-                              const align_image_processor_config *config, align_error *err)
+int64_t cli_time_modified(const struct stat *info)
+{
+    return (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec;
+}
+
+/* False where it ends too soon (errno 0) or cannot be read. */
+static bool read_all(int fd, uint8_t *bytes, int64_t size, int64_t offset)
+{
+    for (int64_t got = 0; got < size;) {
+        const ssize_t n = pread(fd, bytes + got, (size_t)(size - got), offset + got);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            errno = n == 0 ? 0 : errno;
+            return false;
+        }
+        got += n;
+    }
+    return true;
+}
+
+static bool read_part(cli_part *out, int fd, size_t offset, size_t size)
+{
+    struct stat info;
+    if (fstat(fd, &info) != 0)
+        return false;
+    out->size = size == SIZE_MAX ? info.st_size - (int64_t)offset : (int64_t)size;
+    out->modified = cli_time_modified(&info);
+    out->unfit = !S_ISREG(info.st_mode) || out->size < 0 || out->size > MAX_PICTURE_BYTES;
+    if (out->unfit) {
+        errno = S_ISDIR(info.st_mode) ? EISDIR : 0;
+        return false;
+    }
+    out->bytes = cli_alloc((size_t)out->size, 1);
+    if (read_all(fd, out->bytes, out->size, (int64_t)offset))
+        return true;
+    free(out->bytes);
+    out->bytes = NULL;
+    return false;
+}
+
+bool cli_part_read(cli_part *out, const char *path, size_t offset, size_t size)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    *out = (cli_part){0};
+    if (fd < 0)
+        return false;
+    const bool ok = read_part(out, fd, offset, size);
+    const int reason = errno;
+    close(fd);
+    errno = reason;
+    return ok;
+}
+
+align_status cli_tar_open(align_dataset **out, const char *path, align_error *err)
+{
+    align_dataset_options options = ALIGN_DATASET_OPTIONS_INIT;
+    options.format = ALIGN_DATA_WEBDATASET;
+    options.without_texts = true;
+    return align_dataset_open(out, path, &options, err);
+}
+
+align_image_options cli_image_options(const cli_decoding *decoding, const align_image_processor_config *config)
 {
     align_image_options options = ALIGN_IMAGE_OPTIONS_INIT;
     options.ignore_orientation = strcmp(decoding->orientation, "ignore") == 0;
     options.resize_for = config;
     options.fast_decode = decoding->fast;
+    return options;
+}
+
+align_status cli_picture_open(align_image *out, const char *path, const cli_decoding *decoding,
+                              const align_image_processor_config *config, align_error *err)
+{
+    const align_image_options options = cli_image_options(decoding, config);
     if (strcmp(path, "-") != 0)
         return align_image_open(out, path, &options, err);
     size_t size;

@@ -46,6 +46,19 @@ char *cli_format(const char *format, ...)
     return text;
 }
 
+void cli_append(char **text, const char *separator, const char *more)
+{
+    char *longer = cli_format("%s%s%s", *text ? *text : "", *text ? separator : "", more);
+    free(*text);
+    *text = longer;
+}
+
+char *cli_join_path(const char *folder, const char *name)
+{
+    const size_t length = strlen(folder);
+    return cli_format("%s%s%s", folder, length > 0 && folder[length - 1] == '/' ? "" : "/", name);
+}
+
 void cli_list_add(cli_list *list, const char *item)
 {
     if (list->count == list->capacity) {
@@ -68,6 +81,17 @@ void cli_strings_add(cli_strings *strings, char *item)
         strings->items = cli_realloc(strings->items, strings->capacity, sizeof *strings->items);
     }
     strings->items[strings->count++] = item;
+}
+
+static int compare_strings(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void cli_strings_sort(cli_strings *strings)
+{
+    if (strings->count > 1)
+        qsort(strings->items, strings->count, sizeof *strings->items, compare_strings);
 }
 
 void cli_strings_done(cli_strings *strings)

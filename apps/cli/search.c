@@ -31,11 +31,8 @@ typedef struct arguments {
 /* "two dogs" and two dogs are the same text. */
 static void join_words(arguments *args)
 {
-    for (size_t i = 0; i < args->words.count; i++) {
-        char *longer = cli_format("%s%s%s", args->text ? args->text : "", args->text ? " " : "", args->words.items[i]);
-        free(args->text);
-        args->text = longer;
-    }
+    for (size_t i = 0; i < args->words.count; i++)
+        cli_append(&args->text, " ", args->words.items[i]);
     if (args->text)
         cli_list_add(&args->query.texts, args->text);
 }
@@ -68,16 +65,20 @@ static int check_question(const cli_command *self, arguments *args)
     return code;
 }
 
+static int no_date(const cli_command *self, const char *option, const char *text)
+{
+    return cli_usage_error(self, "%s takes a date (YYYY, YYYY-MM, YYYY-MM-DD, 'YYYY-MM-DD HH:MM'), not '%s'", option,
+                           text);
+}
+
 static int check_dates(const cli_command *self, arguments *args)
 {
     align_filter *filter = &args->options.filter;
     int64_t unused;
     if (args->since && !cli_parse_date(args->since, &filter->from, &unused))
-        return cli_usage_error(self, "--since takes a date (YYYY, YYYY-MM, YYYY-MM-DD, 'YYYY-MM-DD HH:MM'), not '%s'",
-                               args->since);
+        return no_date(self, "--since", args->since);
     if (args->until && !cli_parse_date(args->until, &unused, &filter->until))
-        return cli_usage_error(self, "--until takes a date (YYYY, YYYY-MM, YYYY-MM-DD, 'YYYY-MM-DD HH:MM'), not '%s'",
-                               args->until);
+        return no_date(self, "--until", args->until);
     if (filter->from >= filter->until)
         return cli_usage_error(self, "--since %s is later than --until %s", args->since, args->until);
     return CLI_PROCEED;
@@ -161,17 +162,14 @@ static void sort_hits(cli_hit *hits, size_t count, const char *order)
 /* "dog + photo.jpg - people", to be freed: what was asked, for the head of a page. */
 static char *describe(const cli_query *query)
 {
-    char *words = cli_format("%s", "");
+    char *words = NULL;
     const struct {
         const cli_list *list;
         const char *mark;
     } parts[] = {{&query->texts, " + "}, {&query->images, " + "}, {&query->minus, " \u2212 "}};
     for (size_t p = 0; p < CLI_COUNT(parts); p++)
-        for (size_t i = 0; i < parts[p].list->count; i++) {
-            char *longer = cli_format("%s%s%s", words, *words ? parts[p].mark : "", parts[p].list->items[i]);
-            free(words);
-            words = longer;
-        }
+        for (size_t i = 0; i < parts[p].list->count; i++)
+            cli_append(&words, parts[p].mark, parts[p].list->items[i]);
     return words;
 }
 

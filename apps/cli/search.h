@@ -54,8 +54,6 @@ typedef struct cli_hit_list {
 int cli_show_hits(const cli_showing *showing, const char *name, const char *title, const cli_hit_list *lists,
                   size_t n_lists);
 
-/* "sub/a.jpg", "shard.tar: 0001.jpg", to be freed: how an item is called. */
-char *cli_item_name(const align_item *item);
 /* "2024-05-01", local time; "" where it is not known. */
 void cli_item_date(const align_item *item, char date[11]);
 

@@ -137,7 +137,7 @@ static void put_picture(FILE *out, cli_thumbnails *thumbnails, const cli_hit *hi
 static void put_hit(FILE *out, cli_thumbnails *thumbnails, const cli_hit *hit)
 {
     const align_item *item = hit->item;
-    char *name = cli_item_name(item);
+    char *name = cli_item_name(item->path, item->member);
     const char *slash = strrchr(name, '/');
     char date[11];
     cli_item_date(item, date);

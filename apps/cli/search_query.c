@@ -6,7 +6,6 @@
 #include "search.h"
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 typedef struct parts {
     size_t width, n_images, count;
@@ -17,8 +16,8 @@ typedef struct parts {
 
 static bool is_same_file(const align_item *item, const struct stat *info)
 {
-    int64_t modified = (int64_t)info->st_mtim.tv_sec * INT64_C(1000000000) + info->st_mtim.tv_nsec;
-    return item->kind == ALIGN_ITEM_IMAGE && item->size == (int64_t)info->st_size && item->modified == modified;
+    return item->kind == ALIGN_ITEM_IMAGE && item->size == (int64_t)info->st_size &&
+           item->modified == cli_time_modified(info);
 }
 
 /* *found: the index has the file as it is now, and out its vector. False after a message. */

@@ -7,7 +7,6 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,11 +42,6 @@ int cli_showing_check(const cli_command *command, cli_showing *showing)
 }
 
 /* ---- items in words ---- */
-
-char *cli_item_name(const align_item *item)
-{
-    return cli_format("%s%s%s", item->path, *item->member ? ": " : "", item->member);
-}
 
 void cli_item_date(const align_item *item, char date[11])
 {
@@ -95,7 +89,7 @@ static void print_cell(const char *text, int width)
 static void print_row(const cli_hit *hit, const columns *widest)
 {
     char date[11], size[48];
-    char *name = cli_item_name(hit->item);
+    char *name = cli_item_name(hit->item->path, hit->item->member);
     cli_item_date(hit->item, date);
     print_size(size, hit->item);
     printf("%.3f", (double)hit->score);
@@ -224,13 +218,12 @@ static void print_paths(const cli_showing *showing, const cli_hit_list *lists, s
 /* The folder of pages that nobody named, made if need be; to be freed. NULL after a message. */
 static char *cache_folder(void)
 {
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (!(cache && *cache == '/') && !(home && *home == '/')) {
+    char *folder = cli_user_folder("XDG_CACHE_HOME", ".cache");
+    if (!folder) {
         cli_fail("neither XDG_CACHE_HOME nor HOME names a folder for the page: name a file with --html");
         return NULL;
     }
-    char *above = cache && *cache == '/' ? cli_format("%s", cache) : cli_format("%s/.cache", home);
-    char *folder = cli_format("%s/align", above);
+    char *above = cli_format("%.*s", (int)(strrchr(folder, '/') - folder), folder);
     mkdir(above, 0700);
     bool made = mkdir(folder, 0700) == 0 || errno == EEXIST;
     if (!made)

@@ -7,16 +7,26 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The folder for data of the user's own by the XDG base directory specification, which has relative paths ignored. */
+/* By the specification relative paths are ignored. */
+char *cli_user_folder(const char *variable, const char *below_home)
+{
+    const char *named = getenv(variable), *home = getenv("HOME");
+    if (named && *named == '/')
+        return cli_format("%s/align", named);
+    return home && *home == '/' ? cli_format("%s/%s/align", home, below_home) : NULL;
+}
+
 static char *data_folder(void)
 {
-    const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-    if (data && *data == '/')
-        return cli_format("%s/align", data);
-    if (home && *home == '/')
-        return cli_format("%s/.local/share/align", home);
-    cli_fail("neither XDG_DATA_HOME nor HOME names a folder for the index: name it with --store or ALIGN_STORE");
-    return NULL;
+    char *folder = cli_user_folder("XDG_DATA_HOME", ".local/share");
+    if (!folder)
+        cli_fail("neither XDG_DATA_HOME nor HOME names a folder for the index: name it with --store or ALIGN_STORE");
+    return folder;
+}
+
+char *cli_item_name(const char *path, const char *member)
+{
+    return cli_format("%s%s%s", path, *member ? ": " : "", member);
 }
 
 /* What --store or ALIGN_STORE names, or NULL. */
@@ -111,7 +121,7 @@ char *cli_absolute_path(const char *path)
         return cli_format("%s", path);
     char *folder = slash ? cli_format("%.*s", (int)(slash - path), path) : cli_format(".");
     char *above = cli_absolute_path(folder);
-    char *whole = cli_format("%s%s%s", above, strcmp(above, "/") == 0 ? "" : "/", slash ? slash + 1 : path);
+    char *whole = cli_join_path(above, slash ? slash + 1 : path);
     free(above);
     free(folder);
     return whole;

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* A folder on disk, whatever it is called. */
 typedef struct cli_place {
@@ -69,18 +68,12 @@ static void add_file(cli_walk *walk, char *path, const struct stat *info)
         walk->capacity = walk->capacity ? 2 * walk->capacity : 64;
         walk->files = cli_realloc(walk->files, walk->capacity, sizeof *walk->files);
     }
-    const int64_t modified = (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec;
-    walk->files[walk->n_files++] = (cli_file){path, info->st_size, modified};
+    walk->files[walk->n_files++] = (cli_file){path, info->st_size, cli_time_modified(info)};
 }
 
 static void add_problem(cli_walk *walk, const char *path, const char *what)
 {
     cli_strings_add(&walk->problems, cli_format("%s: %s: %s", path, what, strerror(errno)));
-}
-
-static int compare_strings(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 /* Names in the folder that may be of interest. */
@@ -98,8 +91,7 @@ static void list_folder(cli_walk *walk, cli_strings *names, const char *folder)
     if (errno != 0)
         add_problem(walk, folder, "cannot read folder");
     closedir(dir);
-    if (names->count > 1)
-        qsort(names->items, names->count, sizeof *names->items, compare_strings);
+    cli_strings_sort(names);
 }
 
 /* Takes path over. Links to folders have to wait until all folders are known that can be reached without. */
@@ -112,9 +104,8 @@ static void add_folder(cli_walk *walk, char *folder, const struct stat *info)
     cli_strings_add(&walk->folders, folder);
     cli_strings names = {0};
     list_folder(walk, &names, folder);
-    const char *slash = folder[strlen(folder) - 1] == '/' ? "" : "/";
     for (size_t i = 0; i < names.count; i++) {
-        char *path = cli_format("%s%s%s", folder, slash, names.items[i]);
+        char *path = cli_join_path(folder, names.items[i]);
         struct stat entry, target;
         if (stat(path, &target) != 0) {
             if (cli_is_picture_name(path))
