@@ -185,6 +185,12 @@ align_status al_writer_open(al_writer **out, const char *path, align_error *err)
     return ALIGN_OK;
 }
 
+char *al_folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? al_strndup(path, (size_t)(slash - path) + 1) : al_strdup(".");
+}
+
 /* Whether a name is <file>.<pid>-<n>.tmp, of a process that is no more; file NULL: any. */
 static bool is_left_over(const char *name, const char *file)
 {
@@ -210,7 +216,7 @@ void al_writer_clean(const char *path)
     al_folder_names names = {0};
     const char *slash = strrchr(path, '/');
     const bool all = al_is_folder(path);
-    char *folder = all ? al_strdup(path) : slash ? al_strndup(path, (size_t)(slash - path) + 1) : al_strdup(".");
+    char *folder = all ? al_strdup(path) : al_folder_of(path);
     const char *file = all ? NULL : slash ? slash + 1 : path;
     if (folder && al_folder_names_read(&names, folder, NULL) == ALIGN_OK)
         for (size_t i = 0; i < names.count; i++) {
@@ -261,8 +267,7 @@ align_status al_writer_write(al_writer *w, const void *bytes, size_t size, align
 
 void al_sync_folder_of(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? al_strndup(path, (size_t)(slash - path) + 1) : al_strdup(".");
+    char *folder = al_folder_of(path);
     if (!folder)
         return;
     const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -59,6 +59,9 @@ void al_sync_folder_of(const char *path);
 /* Makes a folder and its parents; one that exists is fine. */
 align_status al_make_folder(const char *path, align_error *err);
 
+/* The folder that a file is in, "." where its path names none, freed with al_free; NULL without memory. */
+char *al_folder_of(const char *path);
+
 /* "folder/name", freed with al_free; NULL without memory. */
 char *al_join_path(const char *folder, const char *name);
 #endif

@@ -1,6 +1,7 @@
 /* narrow.c: the kernels of narrow.h in plain C: their definition, and what runs on an unknown CPU. */
 #include "kernels/narrow.h"
 
+#include "base/least.h"
 #include "base/tensor.h"
 
 #define STRETCH ((size_t)64)
@@ -43,7 +44,7 @@ static void dots(align_dtype type, size_t count, size_t width, const void *rows,
         for (size_t q = 0; q < n; q++)
             scores[q] = 0.0f;
         for (size_t begin = 0; begin < width; begin += STRETCH) {
-            const size_t left = width - begin, some = left < STRETCH ? left : STRETCH;
+            const size_t some = al_least(width - begin, STRETCH);
             float x[STRETCH];
             al_to_f32(type, (const char *)rows + (r * width + begin) * size, some, x);
             for (size_t q = 0; q < n; q++)

@@ -1,6 +1,7 @@
 /* quantized.c: see quantized.h. */
 #include "search/quantized.h"
 
+#include "base/least.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "search/scan.h"
@@ -17,8 +18,8 @@ void al_quantized_close(al_quantized *q)
 }
 
 /* *ready: so many slots are there. A file that is none, or shorter than it says, is made anew. */
-static align_status open_one(al_vectors *v, const char *index, const al_vectors *of, al_element element, int64_t *ready,
-                             align_error *err)
+static align_status open_one(al_vectors *v, const char *index, const al_vectors *of, al_vectors_element element,
+                             int64_t *ready, align_error *err)
 {
     al_vectors_key key = of->key;
     key.element = element;
@@ -47,7 +48,7 @@ static align_status make(al_quantized *q, const uint16_t *vectors, int64_t from,
         goto done;
     }
     for (int64_t slot = from; slot < until; slot += (int64_t)most) {
-        const size_t n = (size_t)(until - slot) < most ? (size_t)(until - slot) : most;
+        const size_t n = al_least((size_t)(until - slot), most);
         al_quantize(n, width, vectors + (size_t)slot * width, steps, step);
         TRY(al_vectors_write(&q->steps, slot, steps, n, err));
         TRY(al_vectors_write(&q->step, slot, step, n, err));

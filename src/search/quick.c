@@ -1,6 +1,7 @@
 /* quick.c: see quick.h. */
 #include "search/quick.h"
 
+#include "base/least.h"
 #include "base/memory.h"
 #include "base/status.h"
 
@@ -49,7 +50,7 @@ static align_status pack(al_quick *quick, align_error *err)
     if (!quick->packed || (product && !strip))
         FAIL(err, ALIGN_ERROR_OUT_OF_MEMORY, "no memory for %zu queries of %zu numbers", quick->n, quick->width);
     for (size_t first = 0; first < quick->n; first += nr) {
-        const size_t left = quick->n - first, some = left < nr ? left : nr;
+        const size_t some = al_least(quick->n - first, nr);
         void *to = (char *)quick->packed + first / nr * panel;
         float *columns = product ? strip : to;
         memset(columns, 0, strip_bytes);

@@ -8,6 +8,7 @@
  */
 #include "search/scan.h"
 
+#include "base/least.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "search/best.h"
@@ -111,7 +112,7 @@ static size_t next_place(const uint64_t *bits, size_t at, size_t end, bool wante
         const uint64_t word = (wanted ? bits[at / 64] : ~bits[at / 64]) >> at % 64;
         if (word) {
             at += (size_t)__builtin_ctzll(word);
-            return at < end ? at : end;
+            return al_least(at, end);
         }
         at = (at / 64 + 1) * 64;
     }
@@ -122,7 +123,7 @@ static void add_run(group *g, worker *w, size_t begin, size_t end)
 {
     const void *all = g->scan->steps ? (const void *)g->scan->steps : g->scan->vectors;
     while (begin < end) {
-        const size_t room = g->quick.block - w->block.filled, some = end - begin < room ? end - begin : room;
+        const size_t some = al_least(end - begin, g->quick.block - w->block.filled);
         for (size_t i = 0; i < some; i++)
             w->places[w->block.filled + i] = begin + i;
         al_quick_add(&g->quick, &w->block, (const char *)all + begin * g->row_bytes, some);
@@ -260,7 +261,7 @@ align_status al_scan_run(const al_scan *scan, al_threads *threads, const float *
         for (size_t q = 0; q < n; q++)
             n_found[q] = 0;
     for (size_t q = 0; q < n && scan->top > 0; q += GROUP)
-        TRY(run_group(scan, threads, queries + q * scan->width, n - q < GROUP ? n - q : GROUP, found + q * scan->top,
+        TRY(run_group(scan, threads, queries + q * scan->width, al_least(n - q, GROUP), found + q * scan->top,
                       n_found + q, err));
 done:
     return status;

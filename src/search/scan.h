@@ -37,8 +37,7 @@ typedef struct al_found {
 align_status al_scan_run(const al_scan *scan, al_threads *threads, const float *queries, size_t n, al_found *found,
                          size_t *n_found, align_error *err);
 
-/* f32 <-> f16 (to nearest, ties to even), n numbers. */
-void al_to_f16(size_t n, const float *x, uint16_t *y);
+/* n numbers from f16; al_f32_to_f16 (base/tensor.h) is the way there. */
 void al_from_f16(size_t n, const uint16_t *x, float *y);
 
 /* count vectors of width f16 numbers in steps -127..127, one size of step a vector. */

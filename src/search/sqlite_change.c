@@ -1,7 +1,8 @@
 /* sqlite_change.c: items come into an SQLite index, change and go. */
+#include "base/least.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "search/scan.h"
+#include "base/tensor.h"
 #include "search/sqlite.h"
 
 #include <string.h>
@@ -137,13 +138,13 @@ done:
 static align_status write_vectors(al_vectors *v, int64_t slot, const float *vectors, size_t count, align_error *err)
 {
     align_status status = ALIGN_OK;
-    const size_t width = (size_t)v->key.width, most = BLOCK_NUMBERS / width, step = count < most ? count : most;
+    const size_t width = (size_t)v->key.width, step = al_least(count, BLOCK_NUMBERS / width);
     uint16_t *block = al_alloc(step * width * sizeof *block);
     if (!block)
         return al_error_no_memory(err, step * width * sizeof *block);
     for (size_t i = 0; i < count; i += step) {
-        const size_t n = count - i < step ? count - i : step;
-        al_to_f16(n * width, vectors + i * width, block);
+        const size_t n = al_least(count - i, step);
+        al_f32_to_f16(vectors + i * width, n * width, block);
         TRY(al_vectors_write(v, slot + (int64_t)i, block, n, err));
     }
     TRY(al_vectors_sync(v, err));

@@ -1,5 +1,6 @@
 /* sqlite_query.c: the nearest vectors of an SQLite index, and whose they are: rows say which vectors count, every one
  * of these is looked at, and rows say again what those found are of. */
+#include "base/least.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "search/hits.h"
@@ -152,7 +153,7 @@ static align_status ask_all(al_sqlite *index, const al_sqlite_state *state, cons
     if (!index->threads)
         TRY(al_threads_new(&index->threads, index->wanted_threads, err));
     for (size_t q = 0; q < queries; q += step) {
-        const size_t n = queries - q < step ? queries - q : step;
+        const size_t n = al_least(queries - q, step);
         TRY(ask(index, state, scan, vectors + q * scan->width, n, skip, found, n_found, hits, err));
     }
 done:

@@ -21,7 +21,7 @@ int64_t al_sqlite_bytes(const al_sqlite *store)
     return total;
 }
 
-static void remove_one(const char *index, int64_t generation, al_element element)
+static void remove_one(const char *index, int64_t generation, al_vectors_element element)
 {
     /* Without memory it stays, until the next vacuum. */
     char *path = al_vectors_path(index, generation, element);
@@ -37,7 +37,7 @@ static align_status remove_others(const al_session *s, int64_t generation, align
     align_status status = ALIGN_OK;
     al_folder_names names = {0};
     const char *slash = strrchr(s->path, '/'), *name = slash ? slash + 1 : s->path;
-    char *folder = slash ? al_strndup(s->path, (size_t)(slash - s->path) + 1) : al_strdup(".");
+    char *folder = al_folder_of(s->path);
     char *kept = al_vectors_path(name, generation, AL_ELEMENT_F16);
     if (!folder || !kept) {
         status = al_error_no_memory(err, strlen(s->path));

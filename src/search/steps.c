@@ -1,18 +1,13 @@
 /* steps.c: vectors in the types they are kept in (scan.h). */
 #include "search/scan.h"
 
-#include "base/tensor.h"
+#include "base/least.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
 
 /* Numbers widened at a time. */
 #define STRETCH ((size_t)256)
-
-void al_to_f16(size_t n, const float *x, uint16_t *y)
-{
-    al_f32_to_f16(x, n, y);
-}
 
 void al_from_f16(size_t n, const uint16_t *x, float *y)
 {
@@ -24,7 +19,7 @@ static float largest_of(size_t width, const uint16_t *vector)
 {
     float most = 0.0f, x[STRETCH];
     for (size_t begin = 0; begin < width; begin += STRETCH) {
-        const size_t left = width - begin, n = left < STRETCH ? left : STRETCH;
+        const size_t n = al_least(width - begin, STRETCH);
         al_from_f16(n, vector + begin, x);
         for (size_t i = 0; i < n; i++)
             most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
@@ -37,7 +32,7 @@ static void to_steps(size_t width, const uint16_t *vector, float per_step, int8_
     const float rounder = 12582912.0f; /* 1.5 2^23: what it is added to is rounded to a whole number */
     float x[STRETCH];
     for (size_t begin = 0; begin < width; begin += STRETCH) {
-        const size_t left = width - begin, n = left < STRETCH ? left : STRETCH;
+        const size_t n = al_least(width - begin, STRETCH);
         al_from_f16(n, vector + begin, x);
         for (size_t i = 0; i < n; i++)
             steps[begin + i] = (int8_t)(x[i] * per_step + rounder - rounder);

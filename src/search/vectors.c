@@ -2,6 +2,7 @@
 #include "search/vectors.h"
 
 #include "base/file.h"
+#include "base/least.h"
 #include "base/memory.h"
 #include "base/status.h"
 
@@ -16,7 +17,6 @@
 #define HEADER_BYTES  4096
 #define MAGIC         "ALGNVECS"
 #define VERSION       1
-#define ELEMENT_F16   1
 #define AT_VERSION    8
 #define AT_ELEMENT    12
 #define AT_WIDTH      16
@@ -53,7 +53,7 @@ static size_t place_of(const al_vectors *v, int64_t slot)
     return HEADER_BYTES + (size_t)slot * row_bytes(v);
 }
 
-char *al_vectors_path(const char *index, int64_t generation, al_element element)
+char *al_vectors_path(const char *index, int64_t generation, al_vectors_element element)
 {
     const char *suffix = element == AL_ELEMENT_STEPS ? ".steps" : element == AL_ELEMENT_STEP ? ".step" : "";
     return al_format("%s-vectors-%" PRId64 "%s", index, generation, suffix);
@@ -151,7 +151,7 @@ static align_status start(al_vectors *out, const char *index, const al_vectors_k
 {
     *out = AL_VECTORS_CLOSED;
     out->key = *key;
-    out->path = al_vectors_path(index, key->generation, (al_element)key->element);
+    out->path = al_vectors_path(index, key->generation, (al_vectors_element)key->element);
     return out->path ? ALIGN_OK : al_error_no_memory(err, strlen(index));
 }
 
@@ -276,7 +276,7 @@ align_status al_vectors_copy(al_vectors *to, int64_t to_slot, const al_vectors *
     if (!buffer)
         return al_error_no_memory(err, COPY_BYTES);
     for (size_t done = 0; done < total; done += COPY_BYTES) {
-        const size_t n = total - done < COPY_BYTES ? total - done : COPY_BYTES;
+        const size_t n = al_least(total - done, COPY_BYTES);
         TRY(read_at(from, buffer, n, place_of(from, slot) + done, err));
         TRY(write_at(to, buffer, n, place_of(to, to_slot) + done, err));
     }

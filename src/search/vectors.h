@@ -18,14 +18,14 @@
 /* What a slot holds: a vector in f16; or what is made of it (quantized.h): in steps of its own, and how large these
  * are.
  */
-typedef enum al_element { AL_ELEMENT_F16 = 1, AL_ELEMENT_STEPS = 2, AL_ELEMENT_STEP = 3 } al_element;
+typedef enum al_vectors_element { AL_ELEMENT_F16 = 1, AL_ELEMENT_STEPS = 2, AL_ELEMENT_STEP = 3 } al_vectors_element;
 
 /* Which file this must be. */
 typedef struct al_vectors_key {
     uint8_t identity[AL_IDENTITY_SIZE]; /* of the index: random */
     int64_t generation;                 /* counts the files that the index has had */
     int64_t width;
-    int64_t element; /* an al_element */
+    int64_t element; /* an al_vectors_element */
 } al_vectors_key;
 
 typedef struct al_vectors {
@@ -41,7 +41,7 @@ typedef struct al_vectors {
 
 /* "<index>-vectors-<generation>", with ".steps" or ".step" behind it for what is made of them; freed with al_free; NULL
  * without memory. */
-char *al_vectors_path(const char *index, int64_t generation, al_element element);
+char *al_vectors_path(const char *index, int64_t generation, al_vectors_element element);
 
 /* Makes an empty one, in the place of whatever has the name, and opens it for writing. */
 align_status al_vectors_create(al_vectors *out, const char *index, const al_vectors_key *key, align_error *err);

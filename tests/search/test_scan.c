@@ -1,5 +1,6 @@
 /* The nearest of many vectors against a plain loop over all of them in double. */
 #include "base/memory.h"
+#include "base/tensor.h"
 #include "kernels/kernels.h"
 #include "search/scan.h"
 
@@ -63,7 +64,7 @@ static sample sample_make(size_t count, size_t width, size_t n, uint32_t seed)
         for (size_t i = 0; i < width; i++)
             x[i] = uniform(&seed) + (near > 0.0f ? near * s.queries[i] * sqrtf((float)width) : 0.0f);
         unit(width, x);
-        al_to_f16(width, x, s.vectors + v * width);
+        al_f32_to_f16(x, width, s.vectors + v * width);
     }
     free(x);
     s.scan = (al_scan){.vectors = s.vectors, .count = count, .width = width, .top = 10, .threshold = -2.0f};
@@ -322,7 +323,7 @@ static void halves(void **state)
         h[i] = (uint16_t)i;
     for (uint32_t i = 0; i <= 0x7c00; i++) {
         al_from_f16(1, &h[i], &x);
-        al_to_f16(1, &x, &back);
+        al_f32_to_f16(&x, 1, &back);
         assert_int_equal(back, i);
     }
 }
