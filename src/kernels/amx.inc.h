@@ -25,6 +25,8 @@
  * The two tiles of a band of at most 32 rows overlap if its rows are odd: what is computed twice comes out the same.
  * Sums that wait lose nothing (integers wait as their bits), so the order of additions depends on k alone.
  */
+#include "kernels/tiles.h"
+
 #include "base/least.h"
 
 #include <string.h>
@@ -51,9 +53,6 @@
 #define A_TILE 6
 #define B_TILE 7
 
-/* gcc does not know that tile instructions read memory: whatever was written must be there. */
-#define FINISH_WRITES() __asm__ volatile("" ::: "memory")
-
 typedef struct range {
     size_t begin, end;
 } range;
@@ -66,24 +65,6 @@ typedef struct cover {
     size_t tile_rows; /* what the tile registers are configured for */
     size_t columns;   /* of tiles: 1 to 3 */
 } cover;
-
-/* What ldtilecfg reads. */
-typedef struct tile_shapes {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-} tile_shapes;
-
-static void configure(size_t rows)
-{
-    tile_shapes shapes = {.palette = 1};
-    for (size_t t = 0; t < 8; t++) {
-        shapes.rows[t] = (uint8_t)(t == B_TILE ? TILE_BYTES / 4 : rows);
-        shapes.row_bytes[t] = TILE_BYTES;
-    }
-    __asm__ volatile("" ::"r"(&shapes) : "memory"); /* all of it is read, not the pointer's worth that gcc believes */
-    _tile_loadconfig(&shapes);
-}
 
 /* Even bands, so that no tile is nearly empty: tiles cost by their rows. */
 static cover cover_rows(size_t rows)
@@ -398,7 +379,7 @@ static void gemm(const al_gemm *g, size_t row_begin, size_t row_end, size_t pane
         const range rows = {row, al_least(row + block, row_end)};
         cover v = cover_rows(rows.end - rows.begin);
         if (v.tile_rows != configured)
-            configure(configured = v.tile_rows);
+            configure_tiles(configured = v.tile_rows, B_TILE);
         const size_t slice = slice_steps(steps);
         size_t chunk = CHUNK_BYTES / ((rows.end - rows.begin) * PARTS * TILE_BYTES) / slice * slice;
         chunk = g->c_bf16 ? steps : chunk < slice ? slice : chunk; /* sums cannot wait where they are rounded */

@@ -18,6 +18,7 @@
 
 #include "kernels/f32_parts.h"
 #include "kernels/float_sums.inc.h"
+#include "kernels/tiles.h"
 
 #include "base/least.h"
 
@@ -35,9 +36,6 @@
 #define A_SECOND 5
 #define B_TILE   6
 #define B_SECOND 7
-
-/* gcc does not know that tile instructions read and write memory. */
-#define FINISH_WRITES() __asm__ volatile("" ::: "memory")
 
 static inline size_t steps_of(size_t k)
 {
@@ -300,23 +298,11 @@ BLOCK(1, 2)
 BLOCK(2, 1)
 BLOCK(2, 2)
 
-static void configure(void)
-{
-    /* what ldtilecfg reads: palette, nothing, bytes of a row of each register, rows of each */
-    _Alignas(64) uint8_t shapes[64] = {1};
-    for (size_t t = 0; t < 8; t++) {
-        shapes[16 + 2 * t] = 64;
-        shapes[48 + t] = SIDE;
-    }
-    FINISH_WRITES();
-    _tile_loadconfig(shapes);
-}
-
 static void gemm(const al_gemm *g, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end)
 {
     static const block_function blocks[2][2] = {{block_1x1, block_1x2}, {block_2x1, block_2x2}};
     const size_t column_end = al_least(panel_end * NR, g->n);
-    configure();
+    configure_tiles(SIDE, B_TILE);
     for (size_t column = panel_begin * NR; column < column_end; column += 2 * SIDE)
         for (size_t row = row_begin; row < row_end; row += 2 * SIDE)
             blocks[row_end - row > SIDE][column_end - column > SIDE](g, row, column, row_end);
