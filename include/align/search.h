@@ -16,10 +16,11 @@
  * The vectors may come from anywhere: an index knows no models, only the name of the one its vectors are of. They are
  * kept with unit length, and a score is the cosine of the angle between a query and a vector: -1 to 1.
  *
- * Where an index lives:
- *   "PATH"               an SQLite file, with the vectors in f16 in a file beside it (docs/index-format.md). Queries
- * are exact: every vector is looked at. "postgresql://..."   tables of a PostgreSQL database with the vector extension
- * (pgvector), in libpq's words: many machines may write and search at once.
+ * An index that is called "PATH" lives in an SQLite file, with the vectors in f16 in a file beside it
+ * (docs/index-format.md). Queries are exact: every vector is looked at.
+ *
+ * One that is called "postgresql://..." (libpq's words) lives in tables of a PostgreSQL database with the vector
+ * extension, pgvector: many machines may write and search at once.
  *
  * Any number of processes may search an index while others write into it; each sees what had been added when its call
  * began. What a call adds or removes is there as a whole or not at all, whatever happens meanwhile. A handle is for one
