@@ -6,11 +6,12 @@ for victim in head tail; do # the first process, which writes, and the other
     rm -rf killed
     (begin=exec && before=exec && ranks 2 --output killed --log fifo --save-every 1 >/dev/null 2>message) &
     run=$!
+    process=$(rank_of $run $victim 2)
     {
         for step in 1 2 3 4 5; do
             read -r line
         done
-        kill -9 "$(pgrep -P $run -f 'align train' | $victim -n 1)"
+        kill -9 "$process"
         cat >rest
     } <fifo
     wait $run && echo "the others went on"

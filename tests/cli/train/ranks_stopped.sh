@@ -4,14 +4,15 @@ ranks 2 --batch-norm frozen --output whole --log whole.jsonl >/dev/null || exit 
 mkfifo fifo
 (begin=exec && before=exec && ranks 2 --batch-norm frozen --output stopped --log fifo --save-every 100 >/dev/null 2>message) &
 run=$!
+victim=$(rank_of $run tail 2) # the log's fifo keeps them waiting until somebody reads it
 {
     read -r line
-    kill -TERM "$(pgrep -P $run -f 'align train' | tail -n 1)"
+    kill -TERM "$victim"
     cat >rest
 } <fifo
 wait $run && echo "went on"
 said message | sed 's/step [0-9]* of/step N of/'
-ls stopped | sed 's/-[0-9]*$/-N/'
+ls stopped | grep checkpoint | sed 's/-[0-9]*$/-N/'
 cp -r stopped again
 ranks 2 --batch-norm frozen --output stopped --log stopped.jsonl --resume >/dev/null || exit 1
 cmp whole/model.safetensors stopped/model.safetensors && echo "the same"

@@ -12,6 +12,6 @@ run=$!
 wait $run
 echo "exit code $?"
 sed 's/step [0-9]* of/step N of/' message
-ls stopped | sed 's/-[0-9]*$/-N/'
+ls stopped | grep checkpoint | sed 's/-[0-9]*$/-N/'
 train --output stopped --log stopped.jsonl --resume >/dev/null
 cmp whole/model.safetensors stopped/model.safetensors && echo the same
