@@ -8,6 +8,7 @@
  *   search_show.c       pictures in the terminal, by libchafa; search_no_show.c where there is none
  *   search_thumbnail.c  small pictures of hits
  *   search_query.c      the vector to look for
+ *   search_list.c       what there is where nothing is looked for
  *   search_dates.c      dates as people write them
  */
 #include "cli.h"
@@ -16,9 +17,11 @@
 
 typedef struct cli_hit {
     const align_item *item;
-    float score;
+    float score;  /* NaN: nothing was looked for */
     bool missing; /* its file is not there any more */
 } cli_hit;
+
+cli_hit cli_hit_of(const align_item *item, float score);
 
 /* The hits of one query of a result, to be freed. */
 cli_hit *cli_hits_of(const align_hits *hits, size_t query, size_t *count);
@@ -96,6 +99,19 @@ typedef struct cli_query {
 
 /* The vector of all that is asked for, to be freed; NULL after a message. */
 float *cli_query_vector(const cli_query *query, const cli_common *common, const cli_store *store);
+
+/* ---- search_list.c ---- */
+
+typedef struct cli_listing {
+    align_item *items;
+    size_t count;
+    cli_strings texts; /* the items' own */
+} cli_listing;
+
+/* The items that a query with these options would choose from, in their order and number. False after a message. */
+bool cli_listing_read(cli_listing *out, align_index *index, const align_query_options *options);
+cli_hit *cli_listing_hits(const cli_listing *listing); /* to be freed */
+void cli_listing_done(cli_listing *listing);           /* a zeroed one is fine */
 
 /* ---- search_dates.c ---- */
 

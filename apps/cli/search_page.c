@@ -152,7 +152,10 @@ static void put_hit(FILE *out, cli_thumbnails *thumbnails, const cli_hit *hit)
     put_text(out, name);
     fputs("\">", out);
     put_text(out, slash ? slash + 1 : name);
-    fprintf(out, "</span><span class=\"about\">%.3f%s%s</span>", (double)hit->score, *date ? " \u00B7 " : "", date);
+    fputs("</span><span class=\"about\">", out);
+    if (!isnan(hit->score))
+        fprintf(out, "%.3f%s", (double)hit->score, *date ? " \u00B7 " : "");
+    fprintf(out, "%s</span>", date);
     fputs(item->kind == ALIGN_ITEM_TEXT || hit->missing ? "</div></li>\n" : "</a></li>\n", out);
     free(name);
 }

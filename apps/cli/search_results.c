@@ -4,6 +4,7 @@
 #include "search.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,15 +17,18 @@
 
 extern char **environ;
 
+cli_hit cli_hit_of(const align_item *item, float score)
+{
+    return (cli_hit){item, score, access(item->path, F_OK) != 0};
+}
+
 cli_hit *cli_hits_of(const align_hits *hits, size_t query, size_t *count)
 {
     size_t first = hits->offsets[query];
     *count = hits->offsets[query + 1] - first;
     cli_hit *list = cli_alloc(*count, sizeof *list);
-    for (size_t i = 0; i < *count; i++) {
-        const align_item *item = &hits->items[first + i];
-        list[i] = (cli_hit){item, hits->scores[first + i], access(item->path, F_OK) != 0};
-    }
+    for (size_t i = 0; i < *count; i++)
+        list[i] = cli_hit_of(&hits->items[first + i], hits->scores[first + i]);
     return list;
 }
 
@@ -83,7 +87,7 @@ static columns measure(const cli_hit *hits, size_t count)
 static void print_cell(const char *text, int width)
 {
     if (width > 0)
-        printf("  %-*s", width, *text ? text : "-");
+        printf("%-*s  ", width, *text ? text : "-");
 }
 
 static void print_row(const cli_hit *hit, const columns *widest)
@@ -92,10 +96,10 @@ static void print_row(const cli_hit *hit, const columns *widest)
     char *name = cli_item_name(hit->item->path, hit->item->member);
     cli_item_date(hit->item, date);
     print_size(size, hit->item);
-    printf("%.3f", (double)hit->score);
+    if (!isnan(hit->score))
+        printf("%.3f  ", (double)hit->score);
     print_cell(date, widest->date);
     print_cell(size, widest->size);
-    fputs("  ", stdout);
     cli_print_text(name, 0, 0);
     if (hit->missing)
         fputs("  (missing)", stdout);

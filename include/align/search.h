@@ -157,7 +157,8 @@ typedef enum align_item_order {
     ALIGN_ORDER_ID = 0, /* as they were added */
     ALIGN_ORDER_PATH,   /* by path, then member, as bytes */
     ALIGN_ORDER_NEWEST, /* by when they were taken, unknown last */
-    ALIGN_ORDER_OLDEST
+    ALIGN_ORDER_OLDEST,
+    ALIGN_ORDER_SCORE /* the nearest first, equal ones by when their vectors were added: of queries alone */
 } align_item_order;
 
 /* All items one after the other, as they were when the cursor was opened. The index may be used meanwhile, and must be
@@ -175,19 +176,20 @@ ALIGN_API void align_cursor_close(align_cursor *cursor); /* NULL is fine */
 /* ---- search ---- */
 
 typedef struct align_query_options {
-    int64_t top;      /* at most so many hits a query, from 1 on. Default 10 */
-    int64_t skip;     /* so many of the best are left out before: pages */
+    int64_t top;      /* at most so many hits a query, from 1 on: those that come first in the order. Default 10 */
+    int64_t skip;     /* so many of the first are left out before: pages */
     double threshold; /* no hit with a lower score */
     align_filter filter;
-    bool approximate; /* may miss some and be faster: PostgreSQL's HNSW index. An SQLite index is always exact */
+    bool approximate; /* may miss some and be faster: PostgreSQL's HNSW index, which knows the order of scores alone. An
+                       * SQLite index is always exact, and so are other orders */
+    align_item_order order; /* of all that reach the threshold. Default ALIGN_ORDER_SCORE */
 } align_query_options;
 
 /* clang-format off */
-#define ALIGN_QUERY_OPTIONS_INIT { 10, 0, -2.0, ALIGN_FILTER_INIT, false }
+#define ALIGN_QUERY_OPTIONS_INIT { 10, 0, -2.0, ALIGN_FILTER_INIT, false, ALIGN_ORDER_SCORE }
 /* clang-format on */
 
-/* What was found: of query q hits offsets[q] to offsets[q + 1], best first, equal scores by when their
- * vectors were added. */
+/* What was found: of query q hits offsets[q] to offsets[q + 1], in the order that was asked for. */
 typedef struct align_hits {
     size_t queries;
     size_t *offsets;   /* [queries + 1] */

@@ -152,15 +152,15 @@ static align_status check_options(const char *where, const align_index_options *
 /* Whether the store has what the options ask for. */
 static align_status check_store(const al_store *store, const align_index_options *options, align_error *err)
 {
-    if (options->width && options->width != store->width)
-        return al_error_set(err, ALIGN_ERROR_MISMATCH,
-                            "%s: an index of vectors of %" PRId64 " numbers, not of %" PRId64, store->where,
-                            store->width, options->width);
     if (options->model && strcmp(options->model, store->model) != 0)
         return al_error_set(err, ALIGN_ERROR_MISMATCH,
                             "%s: its vectors are of the model \"%s\", not of \"%s\"; those of two models cannot be "
                             "compared (make another index for the other model)",
                             store->where, store->model, options->model);
+    if (options->width && options->width != store->width)
+        return al_error_set(err, ALIGN_ERROR_MISMATCH,
+                            "%s: an index of vectors of %" PRId64 " numbers, not of %" PRId64, store->where,
+                            store->width, options->width);
     return ALIGN_OK;
 }
 
@@ -281,7 +281,7 @@ align_status align_cursor_open(align_cursor **out, align_index *index, const ali
     char *folder = NULL;
     *out = NULL;
     if ((int)order < ALIGN_ORDER_ID || order > ALIGN_ORDER_OLDEST)
-        FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT, "order %d is none", (int)order);
+        FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT, "order %d is none of items without scores", (int)order);
     TRY(check_filter(&checked, &folder, filter, err));
     TRY(index->store->class->cursor_open(out, index->store, &checked, order, err));
 done:
@@ -306,6 +306,8 @@ void align_cursor_close(align_cursor *cursor)
 
 static align_status check_query(const align_query_options *options, size_t queries, align_error *err)
 {
+    if ((int)options->order < ALIGN_ORDER_ID || options->order > ALIGN_ORDER_SCORE)
+        return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "order %d is none", (int)options->order);
     if (options->top < 1 || options->skip < 0 || options->top > INT64_MAX - options->skip)
         return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT,
                             "top %" PRId64 ", skip %" PRId64 ": expected at least one hit a query", options->top,

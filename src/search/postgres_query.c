@@ -36,6 +36,12 @@ typedef struct questions {
 
 /* ---- one query ---- */
 
+/* The HNSW index knows what is near, and nothing of other orders. */
+static bool asks_index(const align_query_options *options)
+{
+    return options->approximate && options->order == ALIGN_ORDER_SCORE;
+}
+
 static void say_query(al_postgres_statement *s, const al_postgres *p, const questions *all, const char *vector,
                       bool exact)
 {
@@ -46,8 +52,8 @@ static void say_query(al_postgres_statement *s, const al_postgres *p, const ques
         s, "SELECT * FROM (SELECT " AL_POSTGRES_COLUMNS ", -(vector::vector <#> $%d::vector) AS score FROM items", v);
     al_postgres_say_filter(s, &o->filter);
     if (exact)
-        al_postgres_say(s, ") AS scored WHERE score >= $%d::float8 ORDER BY score DESC, id LIMIT $%d::bigint",
-                        al_postgres_put_double(s, o->threshold), wanted);
+        al_postgres_say(s, ") AS scored WHERE score >= $%d::float8 ORDER BY %s LIMIT $%d::bigint",
+                        al_postgres_put_double(s, o->threshold), al_postgres_order(o->order), wanted);
     else
         al_postgres_say(s,
                         " ORDER BY vector <#> $%d::vector%s LIMIT $%d::bigint) AS nearest"
@@ -141,8 +147,8 @@ static align_status search_group(al_postgres *p, questions *all, size_t first, s
     bool asked[TOGETHER], again = false;
     for (size_t i = 0; i < n; i++)
         asked[i] = true;
-    TRY(ask(p, all, first, asked, n, !all->options->approximate, err));
-    if (all->options->approximate) {
+    TRY(ask(p, all, first, asked, n, !asks_index(all->options), err));
+    if (asks_index(all->options)) {
         for (size_t i = 0; i < n; i++)
             again |= asked[i] = PQntuples(all->rows[i]) < all->wanted;
         if (again)
@@ -161,7 +167,7 @@ static align_status begin(al_postgres *p, const questions *all, align_error *err
     align_status status = ALIGN_OK;
     al_postgres_statement list = {.sql = ""};
     TRY(al_postgres_script(&p->session, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err));
-    if (all->options->approximate) {
+    if (asks_index(all->options)) {
         const int64_t twice = all->wanted < LIST_MOST ? 2 * all->wanted : LIST_MOST;
         const int64_t length = twice < LIST_LEAST ? LIST_LEAST : twice > LIST_MOST ? LIST_MOST : twice;
         al_postgres_say(&list, "SELECT set_config('hnsw.ef_search', '%" PRId64 "', true)", length);

@@ -107,6 +107,18 @@ void al_postgres_say_filter(al_postgres_statement *s, const align_filter *filter
         al_postgres_say(s, "%shash = $%d::bytea", joint(&any), al_postgres_put_bytes(s, filter->hash, ALIGN_HASH_SIZE));
 }
 
+const char *al_postgres_order(align_item_order order)
+{
+    static const char *const orders[] = {
+        [ALIGN_ORDER_ID] = "id",
+        [ALIGN_ORDER_PATH] = "path, member",
+        [ALIGN_ORDER_NEWEST] = "taken DESC NULLS LAST, id",
+        [ALIGN_ORDER_OLDEST] = "taken ASC NULLS LAST, id",
+        [ALIGN_ORDER_SCORE] = "score DESC, id",
+    };
+    return orders[order];
+}
+
 /* ---- one item ---- */
 
 typedef struct wanted {
@@ -225,17 +237,11 @@ typedef struct cursor {
 static align_status declare(al_postgres_session *session, const char *name, const char *columns,
                             const align_filter *filter, align_item_order order, align_error *err)
 {
-    static const char *const orders[] = {
-        [ALIGN_ORDER_ID] = "id",
-        [ALIGN_ORDER_PATH] = "path, member",
-        [ALIGN_ORDER_NEWEST] = "taken DESC NULLS LAST, id",
-        [ALIGN_ORDER_OLDEST] = "taken ASC NULLS LAST, id",
-    };
     align_status status = ALIGN_OK;
     al_postgres_statement statement = {.sql = ""};
     al_postgres_say(&statement, "DECLARE %s NO SCROLL CURSOR FOR SELECT %s FROM items", name, columns);
     al_postgres_say_filter(&statement, filter);
-    al_postgres_say(&statement, " ORDER BY %s", orders[order]);
+    al_postgres_say(&statement, " ORDER BY %s", al_postgres_order(order));
     TRY(al_postgres_run(session, &statement, NULL, err));
 done:
     return status;

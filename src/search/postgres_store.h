@@ -56,6 +56,9 @@ align_status al_postgres_get_item(const al_postgres *p, const PGresult *rows, in
 /* " WHERE ...", if there is a condition. The filter's strings must stay there until the statement has been run. */
 void al_postgres_say_filter(al_postgres_statement *statement, const align_filter *filter);
 
+/* What follows "ORDER BY"; of scores, in the order of a column of that name. */
+const char *al_postgres_order(align_item_order order);
+
 /* ---- the functions of the store ---- */
 
 align_status al_postgres_info(al_store *store, align_index_info *out, align_error *err);

@@ -47,22 +47,26 @@ typedef struct group {
 /* ---- one vector ---- */
 
 /* The same sum on every machine: products of f16 and f32 are exact in double, and the order of additions is this. */
-static float exact_score(const group *g, worker *w, size_t q, size_t place)
+float al_scan_score(const uint16_t *vector, const float *query, size_t width, float *wide)
 {
     enum { LANES = 8 };
-    const size_t width = g->scan->width, whole = width / LANES * LANES;
-    const float *query = g->queries + q * width;
-    float *vector = w->block.wide;
-    al_from_f16(width, g->scan->vectors + place * width, vector);
+    const size_t whole = width / LANES * LANES;
+    al_from_f16(width, vector, wide);
     double sums[LANES] = {0.0}, rest = 0.0;
     for (size_t i = 0; i < whole; i += LANES)
         for (size_t j = 0; j < LANES; j++)
-            sums[j] += (double)query[i + j] * (double)vector[i + j];
+            sums[j] += (double)query[i + j] * (double)wide[i + j];
     for (size_t i = whole; i < width; i++)
-        rest += (double)query[i] * (double)vector[i];
+        rest += (double)query[i] * (double)wide[i];
     for (size_t j = 0; j < LANES; j++)
         rest += sums[j];
     return (float)rest;
+}
+
+static float exact_score(const group *g, worker *w, size_t q, size_t place)
+{
+    const size_t width = g->scan->width;
+    return al_scan_score(g->scan->vectors + place * width, g->queries + q * width, width, w->block.wide);
 }
 
 static void set_limit(const group *g, worker *w, size_t q)

@@ -37,6 +37,9 @@ typedef struct al_found {
 align_status al_scan_run(const al_scan *scan, al_threads *threads, const float *queries, size_t n, al_found *found,
                          size_t *n_found, align_error *err);
 
+/* The score of one vector, as al_scan_run gives it; wide [width] is room for it. */
+float al_scan_score(const uint16_t *vector, const float *query, size_t width, float *wide);
+
 /* n numbers from f16; al_f32_to_f16 (base/tensor.h) is the way there. */
 void al_from_f16(size_t n, const uint16_t *x, float *y);
 

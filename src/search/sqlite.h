@@ -128,9 +128,10 @@ align_status al_sqlite_repair(al_session *session, align_error *err);
 align_status al_sqlite_read_item(const al_session *session, sqlite3_stmt *row, const al_sqlite_state *state,
                                  align_item *out, int64_t *slot, align_error *err);
 
-/* A statement for the items of a filter: "SELECT <columns> FROM items WHERE ... <order>". Whoever asks finalises it. */
-align_status al_sqlite_filtered(al_session *session, const char *columns, const align_filter *filter, const char *order,
-                                sqlite3_stmt **out, align_error *err);
+/* A statement for the items of a filter: "SELECT <columns> FROM items WHERE ... <order>", in no order for that of
+ * scores, which rows do not know. Whoever asks finalises it. */
+align_status al_sqlite_filtered(al_session *session, const char *columns, const align_filter *filter,
+                                align_item_order order, sqlite3_stmt **out, align_error *err);
 
 align_status al_sqlite_find(al_store *store, const char *path, const char *member, align_item *out, bool *found,
                             align_error *err);

@@ -1,5 +1,10 @@
-/* sqlite_query.c: the nearest vectors of an SQLite index, and whose they are: rows say which vectors count, every one
- * of these is looked at, and rows say again what those found are of. */
+/*
+ * sqlite_query.c: the nearest vectors of an SQLite index, and whose they are: rows say which vectors count, every one
+ * of these is looked at, and rows say again what those found are of.
+ *
+ * Where the first in another order are asked for, rows say in it which vectors there are, and each is scored until
+ * enough have reached the threshold.
+ */
 #include "base/least.h"
 #include "base/memory.h"
 #include "base/status.h"
@@ -16,6 +21,16 @@
 
 /* ---- which vectors count ---- */
 
+static align_status read_slot(const al_session *s, sqlite3_stmt *row, const al_sqlite_state *state, int64_t *slot,
+                              align_error *err)
+{
+    *slot = sqlite3_column_int64(row, 0);
+    if (*slot < 0 || *slot >= state->slots)
+        return al_error_set(err, ALIGN_ERROR_FORMAT, "%s: damaged: vector %" PRId64 " of %" PRId64, s->path, *slot,
+                            state->slots);
+    return ALIGN_OK;
+}
+
 typedef struct choice {
     uint64_t *bits; /* NULL: all */
     size_t count;
@@ -25,14 +40,13 @@ static align_status change_bits(al_session *s, sqlite3_stmt *slots, const al_sql
                                 align_error *err)
 {
     align_status status = ALIGN_OK;
+    int64_t slot;
     bool row;
     for (;;) {
         TRY(al_session_step(s, slots, &row, err));
         if (!row)
             break;
-        const int64_t slot = sqlite3_column_int64(slots, 0);
-        if (slot < 0 || slot >= state->slots)
-            FAIL(err, ALIGN_ERROR_FORMAT, "%s: damaged: vector %" PRId64 " of %" PRId64, s->path, slot, state->slots);
+        TRY(read_slot(s, slots, state, &slot, err));
         const uint64_t bit = UINT64_C(1) << (slot % WORD_BITS);
         uint64_t *word = &out->bits[slot / WORD_BITS];
         if (!(*word & bit) == to) {
@@ -78,7 +92,7 @@ static align_status choose(al_session *s, const al_sqlite_state *state, const al
         TRY(al_session_statement(s, AL_SQL_HOLES, &slots, err));
     } else {
         out->count = 0;
-        TRY(al_sqlite_filtered(s, "slot", &filter, "", &filtered, err));
+        TRY(al_sqlite_filtered(s, "slot", &filter, ALIGN_ORDER_SCORE, &filtered, err));
         slots = filtered;
     }
     TRY(change_bits(s, slots, state, !all, out, err));
@@ -89,7 +103,7 @@ done:
     return status;
 }
 
-/* ---- the query ---- */
+/* ---- hits ---- */
 
 /* A score in f32 is at least this where it is at least the threshold. */
 static float threshold_of(double threshold)
@@ -120,6 +134,8 @@ static align_status add_hit(al_session *s, const al_sqlite_state *state, const a
 done:
     return status;
 }
+
+/* ---- the nearest first ---- */
 
 /* Asks n queries at once and adds the hits of each. */
 static align_status ask(al_sqlite *index, const al_sqlite_state *state, const al_scan *scan, const float *queries,
@@ -162,9 +178,8 @@ done:
     return status;
 }
 
-/* The whole of it inside a transaction. */
-static align_status query(al_sqlite *index, const al_sqlite_state *state, const float *vectors, size_t queries,
-                          const align_query_options *options, al_hits_builder *hits, align_error *err)
+static align_status query_by_score(al_sqlite *index, const al_sqlite_state *state, const float *vectors, size_t queries,
+                                   const align_query_options *options, al_hits_builder *hits, align_error *err)
 {
     align_status status = ALIGN_OK;
     choice chosen = {0};
@@ -192,6 +207,60 @@ done:
     return status;
 }
 
+/* ---- the first in another order ---- */
+
+/* The hits of one query; wide is room for a vector. */
+static align_status walk(al_session *s, const al_sqlite_state *state, const uint16_t *vectors, const float *query,
+                         const align_query_options *options, float *wide, al_hits_builder *hits, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    const align_filter filter = effective(&options->filter, state);
+    const size_t width = (size_t)state->key.width;
+    const float threshold = threshold_of(options->threshold);
+    sqlite3_stmt *slots = NULL;
+    int64_t slot, skip = options->skip, left = options->top;
+    bool row;
+    TRY(al_sqlite_filtered(s, "slot", &filter, options->order, &slots, err));
+    while (left > 0) {
+        TRY(al_session_step(s, slots, &row, err));
+        if (!row)
+            break;
+        TRY(read_slot(s, slots, state, &slot, err));
+        const float score = al_scan_score(vectors + (size_t)slot * width, query, width, wide);
+        if (!(score >= threshold))
+            continue;
+        if (skip > 0) {
+            skip--;
+            continue;
+        }
+        TRY(add_hit(s, state, &(al_found){(size_t)slot, score}, hits, err));
+        left--;
+    }
+    al_hits_next(hits);
+done:
+    sqlite3_finalize(slots);
+    return status;
+}
+
+static align_status query_in_order(al_sqlite *index, const al_sqlite_state *state, const float *vectors, size_t queries,
+                                   const align_query_options *options, al_hits_builder *hits, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    const size_t width = (size_t)state->key.width;
+    const void *mapped;
+    float *wide = al_alloc(width * sizeof *wide);
+    if (!wide)
+        return al_error_no_memory(err, width * sizeof *wide);
+    TRY(al_vectors_view(&index->session.vectors, state->slots, &mapped, err));
+    for (size_t q = 0; q < queries; q++)
+        TRY(walk(&index->session, state, mapped, vectors + q * width, options, wide, hits, err));
+done:
+    al_free(wide);
+    return status;
+}
+
+/* ---- the query ---- */
+
 align_status al_sqlite_query(al_store *store, const float *vectors, size_t queries, const align_query_options *options,
                              align_hits *out, align_error *err)
 {
@@ -201,7 +270,8 @@ align_status al_sqlite_query(al_store *store, const float *vectors, size_t queri
     al_hits_builder hits = {0};
     TRY(al_hits_begin(&hits, queries, err));
     TRY(al_session_begin(&index->session, false, &state, err));
-    status = query(index, &state, vectors, queries, options, &hits, err);
+    status = (options->order == ALIGN_ORDER_SCORE ? query_by_score : query_in_order)(index, &state, vectors, queries,
+                                                                                     options, &hits, err);
     TRY(al_session_end(&index->session, status, err));
     al_hits_end(&hits, out);
 done:

@@ -121,9 +121,16 @@ static void bind_folder(sqlite3_stmt *statement, const char *folder, const char 
     sqlite3_bind_int64(statement, AT_FOLDER_SIZE, (int64_t)n);
 }
 
-align_status al_sqlite_filtered(al_session *s, const char *columns, const align_filter *filter, const char *order,
+align_status al_sqlite_filtered(al_session *s, const char *columns, const align_filter *filter, align_item_order order,
                                 sqlite3_stmt **out, align_error *err)
 {
+    static const char *const orders[] = {
+        [ALIGN_ORDER_ID] = "ORDER BY id",
+        [ALIGN_ORDER_PATH] = "ORDER BY path, member",
+        [ALIGN_ORDER_NEWEST] = "ORDER BY taken DESC, id",
+        [ALIGN_ORDER_OLDEST] = "ORDER BY taken ASC NULLS LAST, id",
+        [ALIGN_ORDER_SCORE] = "",
+    };
     align_status status = ALIGN_OK;
     /* What begins with the folder's name and '/' lies between the name and the name with the byte after '/'; so does
      * "name.jpg", which the size tells apart. */
@@ -136,7 +143,8 @@ align_status al_sqlite_filtered(al_session *s, const char *columns, const align_
         filter->path ? " AND path = ?1" : "",
         filter->folder ? " AND path >= ?2 AND path < ?3 AND (length(path) = ?4 OR substr(path, ?4 + 1, 1) = x'2F')"
                        : "",
-        has_dates(filter) ? " AND taken >= ?5 AND taken < ?6" : "", filter->hash ? " AND hash = ?7" : "", order);
+        has_dates(filter) ? " AND taken >= ?5 AND taken < ?6" : "", filter->hash ? " AND hash = ?7" : "",
+        orders[order]);
     *out = NULL;
     if (!sql || (filter->folder && !folder_end)) {
         status = al_error_no_memory(err, 256);
@@ -173,13 +181,6 @@ typedef struct cursor {
     sqlite3_stmt *rows;
 } cursor;
 
-static const char *const orders[] = {
-    [ALIGN_ORDER_ID] = "ORDER BY id",
-    [ALIGN_ORDER_PATH] = "ORDER BY path, member",
-    [ALIGN_ORDER_NEWEST] = "ORDER BY taken DESC, id",
-    [ALIGN_ORDER_OLDEST] = "ORDER BY taken ASC NULLS LAST, id",
-};
-
 align_status al_sqlite_cursor_open(align_cursor **out, al_store *store, const align_filter *filter,
                                    align_item_order order, align_error *err)
 {
@@ -190,7 +191,7 @@ align_status al_sqlite_cursor_open(align_cursor **out, al_store *store, const al
     c->base.class = store->class;
     TRY(al_session_open(&c->session, ((al_sqlite *)store)->session.path, false, false, err));
     TRY(al_session_begin(&c->session, false, &c->state, err));
-    TRY(al_sqlite_filtered(&c->session, AL_ITEM_COLUMNS, filter, orders[order], &c->rows, err));
+    TRY(al_sqlite_filtered(&c->session, AL_ITEM_COLUMNS, filter, order, &c->rows, err));
     *out = &c->base;
     c = NULL;
 done:

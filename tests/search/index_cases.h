@@ -313,10 +313,10 @@ static void filters_choose(void **state)
     filter.hash = hash;
     align_content_hash("/", 1, hash);
     expect(index, &filter, "2 5 ");
-    assert_refused(align_index_query(index, NULL, 0,
-                                     &(align_query_options){1, 0, 0, {false, false, "", NULL, 0, 0, NULL}, false},
-                                     &(align_hits){0}, &err),
-                   ALIGN_ERROR_INVALID_ARGUMENT, "folder");
+    align_query_options options = ALIGN_QUERY_OPTIONS_INIT;
+    options.filter.folder = "";
+    assert_refused(align_index_query(index, NULL, 0, &options, &(align_hits){0}, &err), ALIGN_ERROR_INVALID_ARGUMENT,
+                   "folder");
     align_index_close(index);
 }
 
@@ -332,6 +332,80 @@ static void lists_are_ordered(void **state)
     filter.images = true;
     filter.folder = "/a/b";
     expect_ids(index, &filter, ALIGN_ORDER_OLDEST, "6 1 2 7 ");
+    align_index_close(index);
+}
+
+/* The hits in an order are what a list in that order has, without what falls short of the threshold. */
+static void assert_first_in_order(align_index *index, const float *query, const align_query_options *options)
+{
+    align_hits hits;
+    align_cursor *cursor;
+    align_item item;
+    bool found = true;
+    float vector[WIDTH];
+    int64_t rank = 0;
+    size_t n = 0;
+    assert_done(align_index_query(index, query, 1, options, &hits, &err));
+    assert_done(align_cursor_open(&cursor, index, &options->filter, options->order, &err));
+    while (rank < options->skip + options->top) {
+        assert_done(align_cursor_next(cursor, &item, vector, &found, &err));
+        if (!found)
+            break;
+        const float score = score_of(query, vector);
+        if ((double)score < options->threshold || rank++ < options->skip)
+            continue;
+        assert_true(n < hits.offsets[1]);
+        assert_same_item(&hits.items[n], &item);
+        assert_true(fabsf(hits.scores[n] - score) < 2e-6f);
+        n++;
+    }
+    assert_int_equal(hits.offsets[1], n);
+    align_cursor_close(cursor);
+    align_hits_done(&hits);
+}
+
+static void hits_are_ordered(void **state)
+{
+    (void)state;
+    align_index *index = index_for_filters();
+    align_query_options options = ALIGN_QUERY_OPTIONS_INIT;
+    align_hits hits;
+    float queries[2 * WIDTH];
+    make_vector(4242, queries);
+    make_vector(4243, queries + WIDTH);
+    static const double thresholds[] = {-2, -0.1, 0.1, 1.5};
+    for (options.order = ALIGN_ORDER_ID; options.order <= ALIGN_ORDER_OLDEST; options.order++)
+        for (options.skip = 0; options.skip < 4; options.skip += 3)
+            for (size_t i = 0; i < sizeof thresholds / sizeof *thresholds; i++) {
+                options.threshold = thresholds[i];
+                options.approximate = !options.approximate; /* there is nothing near about a date */
+                for (options.top = 1; options.top < 10; options.top += 4)
+                    assert_first_in_order(index, queries, &options);
+            }
+    /* Several queries, some items, and the oldest of them for each. */
+    options = (align_query_options)ALIGN_QUERY_OPTIONS_INIT;
+    options.order = ALIGN_ORDER_OLDEST;
+    options.top = 2;
+    options.filter.images = true;
+    assert_done(align_index_query(index, queries, 2, &options, &hits, &err));
+    assert_int_equal(hits.offsets[2], 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(hits.items[i].id, i % 2 ? 1 : 6);
+    align_hits_done(&hits);
+    options.order = (align_item_order)(ALIGN_ORDER_SCORE + 1);
+    assert_refused(align_index_query(index, queries, 1, &options, &hits, &err), ALIGN_ERROR_INVALID_ARGUMENT,
+                   "order 5");
+    align_cursor *cursor;
+    assert_refused(align_cursor_open(&cursor, index, NULL, ALIGN_ORDER_SCORE, &err), ALIGN_ERROR_INVALID_ARGUMENT,
+                   "order 4");
+    align_index_close(index);
+    /* None at all. */
+    index = fresh_index();
+    options.order = ALIGN_ORDER_PATH;
+    assert_done(align_index_query(index, queries, 2, &options, &hits, &err));
+    assert_int_equal(hits.queries, 2);
+    assert_int_equal(hits.offsets[2], 0);
+    align_hits_done(&hits);
     align_index_close(index);
 }
 
@@ -436,6 +510,9 @@ static void bad_arguments_are_named(void **state)
     options.model = NULL;
     options.width = WIDTH + 1;
     assert_refused(align_index_open(&other, where, &options, &err), ALIGN_ERROR_MISMATCH, "25");
+    options.model = "another"; /* the reason for the other width */
+    assert_refused(align_index_open(&other, where, &options, &err), ALIGN_ERROR_MISMATCH, "\"another\"");
+    options.model = NULL;
     options.width = 16001;
     assert_refused(align_index_open(&other, where, &options, &err), ALIGN_ERROR_INVALID_ARGUMENT, "16001");
     options.width = 0;
@@ -480,7 +557,7 @@ static void others_see_changes(void **state)
 #define INDEX_CASES                                                                                 \
     QUERY_CASES, cmocka_unit_test(items_are_kept), cmocka_unit_test(the_same_path_is_replaced),     \
         cmocka_unit_test(items_move), cmocka_unit_test(items_go), cmocka_unit_test(filters_choose), \
-        cmocka_unit_test(lists_are_ordered), cmocka_unit_test(lists_do_not_change_while_read),      \
-        cmocka_unit_test(alike_are_grouped), cmocka_unit_test(bad_arguments_are_named),             \
-        cmocka_unit_test(others_see_changes)
+        cmocka_unit_test(lists_are_ordered), cmocka_unit_test(hits_are_ordered),                    \
+        cmocka_unit_test(lists_do_not_change_while_read), cmocka_unit_test(alike_are_grouped),      \
+        cmocka_unit_test(bad_arguments_are_named), cmocka_unit_test(others_see_changes)
 #endif

@@ -496,7 +496,7 @@ static void memory_runs_out(void **state)
     for (long n = 1; !done; n++) {
         align_index *index = NULL;
         align_cursor *cursor = NULL;
-        align_hits hits = {0}, groups = {0};
+        align_hits hits = {0}, ordered = {0}, groups = {0};
         align_item item;
         bool found;
         sample one;
@@ -523,6 +523,9 @@ static void memory_runs_out(void **state)
             status = align_index_vacuum(index, NULL);
         if (status == ALIGN_OK)
             status = align_index_query(index, one.vector, 1, &query, &hits, NULL);
+        query.order = ALIGN_ORDER_NEWEST;
+        if (status == ALIGN_OK)
+            status = align_index_query(index, one.vector, 1, &query, &ordered, NULL);
         if (status == ALIGN_OK)
             status = align_cursor_open(&cursor, index, &query.filter, ALIGN_ORDER_PATH, NULL);
         if (status == ALIGN_OK)
@@ -534,9 +537,11 @@ static void memory_runs_out(void **state)
         assert_true(done || status == ALIGN_ERROR_OUT_OF_MEMORY);
         if (done) {
             assert_int_equal(hits.offsets[1], 2);
+            assert_int_equal(ordered.offsets[1], 2);
             assert_int_equal(groups.queries, 1);
         }
         align_hits_done(&hits);
+        align_hits_done(&ordered);
         align_hits_done(&groups);
         align_cursor_close(cursor);
         align_index_close(index);

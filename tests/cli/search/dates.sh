@@ -1,6 +1,6 @@
 # Since and until a date: the whole of it.
 . "$SOURCE/tests/cli/search/setup.inc"
-dated() { echo "$*" && search a dog --paths --sort oldest "$@"; }
+dated() { echo "$*" && search a dog --paths --threshold -1 --sort oldest "$@"; }
 dated --since 2024
 dated --until 2023
 dated --since 2022-05 --until 2022-05
