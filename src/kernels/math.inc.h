@@ -2,46 +2,59 @@
  * math.inc.h: exp, the normal distribution, tanh and the activations on vectors, in the words of simd_*.h. Errors are a
  * few ulp; NaN goes through.
  *
- * The polynomial of exp is (e^r - 1) / r of degree 5 on |r| <= ln 2 / 2, least squares reweighted (Lawson) until the
- * relative errors of 1 + r p(r) level out, at 2e-9; with one term less, at 9e-8, the image tower ends 1.4 times as far
- * from the reference. That of the normal tail is the same fit of erfc(z) e^(z^2) / t on [0, 10.5]; those of e^r - 1 and
- * tanh are Cephes'.
+ * The polynomial of exp is (e^r - 1) / r, least squares reweighted (Lawson) until the relative errors of 1 + r p(r)
+ * level out: of degree 5 on |r| <= ln 2 / 2, at 2e-9, and of degree 2 on |r| <= ln 2 / 16, at 2.6e-8. That of the
+ * normal tail is the same fit of erfc(z) e^(z^2) / t on [0, 10.5]; those of e^r - 1 and tanh are Cephes'.
  */
 
-/* e^x as the product of a factor in [0.35, 0.71] and a power of two, so that who adds to it can fuse. */
+/* e^x as the product of a factor in [0.35, 0.71] and a power, so that who adds to it can fuse. */
 typedef struct vf_exp {
     vf factor, power;
 } vf_exp;
 
-/*
- * e^(sign x), sign 1 or -1, for |x| <= 89: 2^n e^r with n = round(sign x / ln 2), r = sign x - n ln 2; ln 2 as a float
- * is right to 3e-9 of itself, so one step is enough. Adding 1.5 2^23 rounds to a whole number and leaves it in the
- * lowest bits, from where a shift makes it an exponent: the added 128 makes that 2^(n + 1), whence the factor e^r / 2.
- * The power is 0 from e^-88.4 down and infinite from e^87.7 up.
- */
-static inline vf_exp v_exp_parts(vf x, const float sign)
+/* e^(sign r) / 2 for |r| <= ln 2 / (2 POWERS) */
+static inline vf v_half_exp(vf r, const float sign)
 {
-    const vf rounder = v_set(12582912.0f + 128.0f), ln_2 = v_set(0.693147181f);
-    const vf shifted = v_fma(x, v_set(sign * 1.44269504f), rounder), n = v_sub(shifted, rounder);
-    const vf r = sign < 0.0f ? v_fma(n, ln_2, x) : v_fnma(n, ln_2, x); /* sign r */
+#if POWERS >= 8
+    vf p = v_set(sign * 8.33342895e-2f);
+    p = v_fma(p, r, v_set(0.250032246f));
+    p = v_fma(p, r, v_set(sign * 0.5f));
+#else
     vf p = v_set(6.92177991e-4f);
     p = v_fma(p, r, v_set(sign * 4.18711797e-3f));
     p = v_fma(p, r, v_set(2.083400371e-2f));
     p = v_fma(p, r, v_set(sign * 8.333215170e-2f));
     p = v_fma(p, r, v_set(0.24999997085f));
     p = v_fma(p, r, v_set(sign * 0.500000016f));
-    p = v_fma(p, r, v_set(0.5f));
-    return (vf_exp){p, v_bits_to_exponent(shifted)};
+#endif
+    return v_fma(p, r, v_set(0.5f));
 }
 
-/* e^x for x up to 87; from -88.4 down it is 0. */
+/*
+ * e^(sign x), sign 1 or -1, for |x| <= 88.73: 2^(n / POWERS) e^r with n = round(sign x POWERS / ln 2) and r = sign x -
+ * n ln 2 / POWERS; ln 2 as a float is right to 3e-9 of itself, so one step is enough. Adding 1.5 2^23 rounds to a whole
+ * number and leaves it in the lowest bits, from where v_power takes it; the 128 added makes that 2^(n / POWERS + 1),
+ * whence the factor e^r / 2. The power is 0 from e^-88.7 down and infinite from e^88 up.
+ */
+static inline vf_exp v_exp_parts(vf x, const float sign)
+{
+    const vf rounder = v_set(12582912.0f + 128.0f * POWERS), part = v_set(0.693147181f / POWERS);
+    const vf shifted = v_fma(x, v_set(sign * 1.44269504f * POWERS), rounder), n = v_sub(shifted, rounder);
+    const vf r = sign < 0.0f ? v_fma(n, part, x) : v_fnma(n, part, x); /* sign r */
+    return (vf_exp){v_half_exp(r, sign), v_power(shifted)};
+}
+
+/* e^x for x up to 87; from -88.7 down it is 0. */
 static inline vf v_exp(vf x)
 {
-    const vf_exp e = v_exp_parts(v_max(v_set(-89.0f), x), 1.0f);
+    const vf_exp e = v_exp_parts(v_max(v_set(-88.7229f), x), 1.0f);
     return v_mul(e.factor, e.power);
 }
 
-/* 1 + e^-x for |x| <= 88; infinite from -87.7 down, where 1 / (1 + e^-x) would be subnormal. */
+/* Where e^-x is infinite below 0, as 1 / (1 + e^-x) is soon subnormal there, and vanishes beside 1 above: 127 ln 2. */
+#define SIGMOID_END 88.0297f
+
+/* 1 + e^-x for |x| <= SIGMOID_END */
 static inline vf v_one_plus_exp_minus(vf x)
 {
     const vf_exp e = v_exp_parts(x, -1.0f);
@@ -51,13 +64,14 @@ static inline vf v_one_plus_exp_minus(vf x)
 /* 1 / (1 + e^-x) */
 static inline vf v_sigmoid(vf x)
 {
-    return v_div(v_set(1.0f), v_one_plus_exp_minus(v_max(v_set(-88.0f), v_min(v_set(88.0f), x))));
+    const vf held = v_max(v_set(-SIGMOID_END), v_min(v_set(SIGMOID_END), x));
+    return v_div(v_set(1.0f), v_one_plus_exp_minus(held));
 }
 
 /* x / (1 + e^-x), relative error 2.2e-7 (3.5e-7 below -20). A NaN that v_clamp loses comes back with the division. */
 static inline vf v_silu(vf x)
 {
-    return v_div(x, v_one_plus_exp_minus(v_clamp(x, 88.0f)));
+    return v_div(x, v_one_plus_exp_minus(v_clamp(x, SIGMOID_END)));
 }
 
 /* Beyond this the tail of the normal distribution is under 4e-36 and is no longer followed. */

@@ -80,9 +80,12 @@ static inline vf v_where_less(vf a, vf b, vf x, vf y)
     return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
 }
 
-static inline vf v_bits_to_exponent(vf a)
+#define POWERS 8
+static inline vf v_power(vf a)
 {
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a), 23));
+    const __m256i n = _mm256_castps_si256(a),
+                  mantissas = _mm256_setr_epi32(0, -289342, -509968, -655657, -719629, -694486, -572163, -343865);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_slli_epi32(n, 20), _mm256_permutevar8x32_epi32(mantissas, n)));
 }
 
 static inline float v_sum(vf v)

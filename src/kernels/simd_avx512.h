@@ -92,10 +92,15 @@ static inline vf v_where_less(vf a, vf b, vf x, vf y)
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x);
 }
 
-/* the lowest 9 bits of a, shifted to be the sign and exponent of a float */
-static inline vf v_bits_to_exponent(vf a)
+/* 2^(n / POWERS - 127) of the whole number n that the lowest bits of a are: a power of two times one of POWERS roots,
+ * by what the mantissa of each has more than its number there */
+#define POWERS 16
+static inline vf v_power(vf a)
 {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a), 23));
+    const __m512i mantissas = _mm512_setr_epi32(0, -152893, -289342, -408621, -509968, -592590, -655657, -698305,
+                                                -719629, -718684, -694486, -646004, -572163, -471841, -343865, -187011);
+    const __m512i n = _mm512_castps_si512(a);
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_slli_epi32(n, 19), _mm512_permutexvar_epi32(n, mantissas)));
 }
 
 static inline float v_sum(vf v)

@@ -83,7 +83,8 @@ static inline vf v_where_less(vf a, vf b, vf x, vf y)
     return vbslq_f32(vcltq_f32(a, b), x, y);
 }
 
-static inline vf v_bits_to_exponent(vf a)
+#define POWERS 1
+static inline vf v_power(vf a)
 {
     return vreinterpretq_f32_s32(vshlq_n_s32(vreinterpretq_s32_f32(a), 23));
 }
