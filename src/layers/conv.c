@@ -81,7 +81,7 @@ size_t al_depthwise_conv_size(const al_depthwise_conv *conv, size_t n)
  * The expanded rows that a thread holds at a time: about this many floats of a panel, so that they and the weights stay
  * in L2. A larger picture goes through a window that slides down: the last rows of one band are the first of the next.
  */
-#define WINDOW_FLOATS ((size_t)160 * 1024)
+#define WINDOW_FLOATS ((size_t)40 * 1024)
 
 /*
  * One panel of one picture is an item of work, with two exceptions. Where there are so few that threads would have
