@@ -4,11 +4,12 @@
  */
 #include "kernels/unroll.h"
 
-#define GROUP 1
+#define GROUP         1
+#define STEPS_AT_ONCE 4
 
 static inline vf v_step(vf x, vf columns, vf sum)
 {
-    return v_fma(x, columns, sum);
+    return v_accumulate(x, columns, sum);
 }
 
 static inline al_matrix steps_of_rows(const al_gemm *g)

@@ -1,5 +1,7 @@
 /* int8_sums.inc.h: the words of gemm.inc.h for products whose sums are integers, as bits, of rows as int8_rows.inc.h
  * makes them. */
+#define SUMS_ARE_NUMBERS false
+
 static inline const float *first_sums(const al_gemm *g, size_t column)
 {
     (void)g, (void)column;

@@ -12,6 +12,8 @@
 #define TILE_VECTORS 2
 #define NR           (VL * TILE_VECTORS) /* columns of a panel */
 
+#define ASKS_FOR_ROWS false
+
 typedef __m256 vf;
 
 static inline vf v_zero(void)
@@ -54,6 +56,12 @@ static inline vf v_fma(vf a, vf b, vf c)
 {
     return _mm256_fmadd_ps(a, b, c);
 }
+static inline vf v_accumulate(vf a, vf b, vf sum)
+{
+    __asm__("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
+    return sum;
+}
+
 static inline vf v_fnma(vf a, vf b, vf c)
 {
     return _mm256_fnmadd_ps(a, b, c);

@@ -17,6 +17,9 @@
 #define TILE_VECTORS 3
 #define NR           (VL * TILE_VECTORS) /* columns of a panel */
 
+/* Whether it pays to ask for rows in panels before the tile that reads them: it takes loads. */
+#define ASKS_FOR_ROWS true
+
 typedef __m512 vf;
 
 static inline vf v_zero(void)
@@ -59,6 +62,14 @@ static inline vf v_fma(vf a, vf b, vf c)
 {
     return _mm512_fmadd_ps(a, b, c);
 } /* a b + c */
+/* The same, where the sum stays in its register: gcc would change registers from step to step of a tile, and have to
+ * save some. */
+static inline vf v_accumulate(vf a, vf b, vf sum)
+{
+    __asm__("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+}
+
 static inline vf v_fnma(vf a, vf b, vf c)
 {
     return _mm512_fnmadd_ps(a, b, c);

@@ -15,6 +15,8 @@
 #define TILE_VECTORS 3
 #define NR           (VL * TILE_VECTORS) /* columns of a panel */
 
+#define ASKS_FOR_ROWS true
+
 typedef float32x4_t vf;
 
 static inline vf v_zero(void)
@@ -57,6 +59,11 @@ static inline vf v_fma(vf a, vf b, vf c)
 {
     return vfmaq_f32(c, a, b);
 }
+static inline vf v_accumulate(vf a, vf b, vf sum)
+{
+    return v_fma(a, b, sum);
+}
+
 static inline vf v_fnma(vf a, vf b, vf c)
 {
     return vfmsq_f32(c, a, b);

@@ -8,6 +8,15 @@
 
 #include "kernels/math.inc.h"
 
+/* silu, the activation of most tiles that are one run of floats, without a call */
+static inline __attribute__((always_inline)) void activate_tile(align_activation act, size_t n, float *x)
+{
+    if (act == ALIGN_ACT_SILU)
+        activate_as(ALIGN_ACT_SILU, false, n, x);
+    else
+        activate(act, n, x);
+}
+
 #include "kernels/finish.inc.h"
 
 #define STEP_BYTES sizeof(float)
