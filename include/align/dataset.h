@@ -35,12 +35,14 @@ typedef struct align_dataset_options {
     /* TSV, CSV: a column by its name in the first row, or by its number from 1; JSON lines: a key. NULL: the usual
      * names (docs/training-data.md), and without a row of names, columns 1 and 2. */
     const char *picture_column, *text_column;
-    const char *split;  /* Karpathy: "train", or several as "train+restval"; NULL: everything */
-    bool without_texts; /* keep pictures of which nothing is said, and be content with one: not for training */
+    const char *split;   /* Karpathy: "train", or several as "train+restval"; NULL: everything */
+    bool without_texts;  /* keep pictures of which nothing is said, and be content with one: not for training */
+    bool despite_damage; /* of a damaged tar file keep what is whole before the damage (align_dataset_damage); with
+                          * without_texts be content with no picture at all */
 } align_dataset_options;
 
 /* clang-format off */
-#define ALIGN_DATASET_OPTIONS_INIT { ALIGN_DATA_AUTO, NULL, NULL, NULL, NULL, false }
+#define ALIGN_DATASET_OPTIONS_INIT { ALIGN_DATA_AUTO, NULL, NULL, NULL, NULL, false, false }
 /* clang-format on */
 
 typedef struct align_dataset align_dataset;
@@ -88,6 +90,9 @@ ALIGN_API align_status align_dataset_image(const align_dataset *dataset, size_t 
 ALIGN_API size_t align_dataset_skipped(const align_dataset *dataset);
 ALIGN_API bool align_dataset_skip_reason(const align_dataset *dataset, size_t i, const char **where,
                                          const char **reason);
+
+/* Where the i-th damaged tar file is damaged, as a message that names it; NULL: there is no such i. */
+ALIGN_API const char *align_dataset_damage(const align_dataset *dataset, size_t i);
 
 /*
  * Takes a share of the pairs, 0 < fraction < 1, for validation: chosen by seed, the same ones on every machine.

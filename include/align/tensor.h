@@ -61,6 +61,10 @@ ALIGN_API align_tensor align_tensor_view(align_dtype dtype, int rank, const int6
 /* Copies n elements of any dtype to f32 (integers and halves are converted; F64 is rounded). */
 ALIGN_API void align_tensor_to_f32(const align_tensor *tensor, float *out);
 
+/* The other way: n floats to F32, F16 or BF16, rounded to nearest even. Any other dtype: INVALID_ARGUMENT. */
+ALIGN_API align_status align_tensor_from_f32(const float *values, size_t n, align_dtype dtype, void *out,
+                                             align_error *err);
+
 /* ---- collections ---- */
 
 typedef struct align_tensors align_tensors;

@@ -173,6 +173,20 @@ void align_tensor_to_f32(const align_tensor *tensor, float *out)
     al_to_f32(tensor->dtype, tensor->data, (size_t)align_tensor_elements(tensor), out);
 }
 
+align_status align_tensor_from_f32(const float *values, size_t n, align_dtype dtype, void *out, align_error *err)
+{
+    if (dtype == ALIGN_F32)
+        memcpy(out, values, n * sizeof *values);
+    else if (dtype == ALIGN_F16)
+        al_f32_to_f16(values, n, out);
+    else if (dtype == ALIGN_BF16)
+        al_f32_to_bf16(values, n, out);
+    else
+        return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "floats are made F32, F16 or BF16, not %s",
+                            align_dtype_name(dtype));
+    return ALIGN_OK;
+}
+
 #define ELEMENT(type)                                                    \
     do {                                                                 \
         type v;                                                          \

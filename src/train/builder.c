@@ -21,6 +21,7 @@ void al_builder_done(al_builder *b)
     al_free(b->texts);
     al_free(b->table);
     al_skips_done(&b->skips);
+    al_skips_done(&b->damages);
 }
 
 /* ---- strings ---- */
@@ -201,9 +202,10 @@ done:
 static align_status check_count(const al_builder *b, size_t count, const char *path, align_error *err)
 {
     const char *where, *reason;
-    if (count >= 2 || (count == 1 && b->options->without_texts))
+    const bool without_texts = b->options->without_texts;
+    if (count >= 2 || (without_texts && (count == 1 || b->options->despite_damage)))
         return ALIGN_OK;
-    if (b->options->without_texts)
+    if (without_texts)
         return al_error_set(err, ALIGN_ERROR_FORMAT, "%s: no pictures", path);
     if (al_skips_get(&b->skips, 0, &where, &reason))
         return al_error_set(
@@ -252,7 +254,8 @@ align_status al_builder_finish(al_builder *b, const char *path, align_dataset **
     strings = NULL;
     b->strings = (al_buffer){0};
     (*out)->skips = b->skips;
-    b->skips = (al_skips){0};
+    (*out)->damages = b->damages;
+    b->skips = b->damages = (al_skips){0};
 done:
     al_free(strings);
     al_free(next);

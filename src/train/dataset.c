@@ -215,6 +215,7 @@ void align_dataset_free(align_dataset *d)
     al_free(d->first_text);
     al_free(d->texts);
     al_skips_done(&d->skips);
+    al_skips_done(&d->damages);
     al_free(d);
 }
 
@@ -256,6 +257,12 @@ size_t align_dataset_skipped(const align_dataset *d)
 bool align_dataset_skip_reason(const align_dataset *d, size_t i, const char **where, const char **reason)
 {
     return al_skips_get(&d->skips, i, where, reason);
+}
+
+const char *align_dataset_damage(const align_dataset *d, size_t i)
+{
+    const char *where, *reason;
+    return al_skips_get(&d->damages, i, &where, &reason) ? reason : NULL;
 }
 
 align_status al_dataset_read(const align_dataset *d, size_t i, uint8_t **bytes, size_t *size, align_error *err)
@@ -338,7 +345,8 @@ align_status align_dataset_split(align_dataset **dataset, double fraction, uint6
     TRY(select_pairs(&part, d, taken, true, err));
     TRY(select_pairs(&rest, d, taken, false, err));
     rest->skips = d->skips;
-    d->skips = (al_skips){0};
+    rest->damages = d->damages;
+    d->skips = d->damages = (al_skips){0};
     align_dataset_free(d);
     *dataset = rest;
     *validation = part;

@@ -36,6 +36,7 @@ struct align_dataset {
     size_t *first_text; /* [count + 1]; the texts of pair i are texts[first_text[i]] up to that of i + 1 */
     size_t *texts;      /* strings */
     al_skips skips;
+    al_skips damages; /* tar files that were not read to their end */
 };
 
 /* One with room for so many pairs and texts, not filled; it is a user of the strings more. */
@@ -72,7 +73,7 @@ typedef struct al_builder {
     size_t n_texts, texts_capacity;
     size_t *table; /* pairs by path: a hash table of numbers from 1; 0: free */
     size_t table_size;
-    al_skips skips;
+    al_skips skips, damages;
 } al_builder;
 
 void al_builder_init(al_builder *builder, const align_dataset_options *options, const char *folder);

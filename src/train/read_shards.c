@@ -127,9 +127,20 @@ static align_status read_members(shard *s, align_error *err)
             break;
         TRY(add_member(s, &member, err));
     }
-    TRY(finish_sample(s, err));
 done:
     al_tar_done(&tar);
+    return status;
+}
+
+/* A damaged shard ends where it is damaged, if that is wanted. */
+static align_status read_what_is_whole(shard *s, align_error *err)
+{
+    align_error damage = ALIGN_ERROR_INIT;
+    const align_status status = read_members(s, &damage);
+    if (status == ALIGN_ERROR_FORMAT && s->builder->options->despite_damage)
+        return al_skips_add(&s->builder->damages, s->path, damage.message, err);
+    if (status != ALIGN_OK && err)
+        *err = damage;
     return status;
 }
 
@@ -139,7 +150,8 @@ static align_status read_shard(al_builder *b, const char *path, align_error *err
     shard s = {.builder = b, .path = path};
     TRY(al_map_open(&s.map, path, err));
     TRY(al_builder_string(b, path, &s.path_string, err));
-    TRY(read_members(&s, err));
+    TRY(read_what_is_whole(&s, err));
+    TRY(finish_sample(&s, err));
 done:
     al_buffer_done(&s.sample.key);
     al_buffer_done(&s.sample.picture_name);

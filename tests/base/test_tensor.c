@@ -129,6 +129,24 @@ static void whole_numbers(void **state)
     }
 }
 
+static void from_floats(void **state)
+{
+    (void)state;
+    const float values[] = {1, -0.333333f, 65504};
+    const uint16_t f16[] = {0x3C00, 0xB555, 0x7BFF}, bf16[] = {0x3F80, 0xBEAB, 0x4780};
+    float same[3];
+    uint16_t halves[3];
+    align_error err = ALIGN_ERROR_INIT;
+    assert_int_equal(align_tensor_from_f32(values, 3, ALIGN_F32, same, NULL), ALIGN_OK);
+    assert_memory_equal(same, values, sizeof values);
+    assert_int_equal(align_tensor_from_f32(values, 3, ALIGN_F16, halves, NULL), ALIGN_OK);
+    assert_memory_equal(halves, f16, sizeof f16);
+    assert_int_equal(align_tensor_from_f32(values, 3, ALIGN_BF16, halves, NULL), ALIGN_OK);
+    assert_memory_equal(halves, bf16, sizeof bf16);
+    assert_int_equal(align_tensor_from_f32(values, 3, ALIGN_I8, halves, &err), ALIGN_ERROR_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "not I8"));
+}
+
 static void names(void **state)
 {
     (void)state;
@@ -163,11 +181,8 @@ static void names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_half_as_float),
-        cmocka_unit_test(rounding_to_half),
-        cmocka_unit_test(rounding_to_brain),
-        cmocka_unit_test(whole_numbers),
-        cmocka_unit_test(names),
+        cmocka_unit_test(every_half_as_float), cmocka_unit_test(rounding_to_half), cmocka_unit_test(rounding_to_brain),
+        cmocka_unit_test(whole_numbers),       cmocka_unit_test(from_floats),      cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

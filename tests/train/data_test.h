@@ -53,13 +53,13 @@ static inline void assert_data_fails(const char *path, const align_dataset_optio
 }
 
 /* Each allocation in turn fails while a data set is opened, until all succeed. */
-static inline void sweep_memory(const char *path)
+static inline void sweep_memory(const char *path, const align_dataset_options *options)
 {
     align_status status = ALIGN_ERROR_OUT_OF_MEMORY;
     for (long n = 1; status != ALIGN_OK; n++) {
         align_dataset *d = NULL;
         al_memory_fail_at(n);
-        status = align_dataset_open(&d, path, NULL, NULL);
+        status = align_dataset_open(&d, path, options, NULL);
         al_memory_fail_at(0);
         assert_true(status == ALIGN_OK || status == ALIGN_ERROR_OUT_OF_MEMORY);
         align_dataset_free(d);

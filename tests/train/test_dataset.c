@@ -366,12 +366,12 @@ static void test_split(void **state)
 static void test_no_memory(void **state)
 {
     (void)state;
-    sweep_memory(write_text("m.tsv", "image\ttext\na.png\tx\nb.png\t\nb.png\ty\n"));
-    sweep_memory(write_text("m.csv", "a.png,x\nb.png,\"y\"\n"));
-    sweep_memory(write_text("m.jsonl", "{\"image\": \"a\", \"text\": \"x\"}\n{\"image\": \"b\", \"text\": \"y\"}"));
-    sweep_memory(write_text("m.json", COCO));
-    sweep_memory(write_text("k.json", KARPATHY));
-    sweep_memory(in_scratch("photos"));
+    sweep_memory(write_text("m.tsv", "image\ttext\na.png\tx\nb.png\t\nb.png\ty\n"), NULL);
+    sweep_memory(write_text("m.csv", "a.png,x\nb.png,\"y\"\n"), NULL);
+    sweep_memory(write_text("m.jsonl", "{\"image\": \"a\", \"text\": \"x\"}\n{\"image\": \"b\", \"text\": \"y\"}"), NULL);
+    sweep_memory(write_text("m.json", COCO), NULL);
+    sweep_memory(write_text("k.json", KARPATHY), NULL);
+    sweep_memory(in_scratch("photos"), NULL);
     for (long n = 1;; n++) {
         align_dataset *d = open_data(in_scratch("s.tsv"), NULL), *part = NULL;
         al_memory_fail_at(n);

@@ -208,6 +208,44 @@ static void test_damage(void **state)
     assert_data_fails(tar_write(&tar, "nothing.tar"), NULL, ALIGN_ERROR_FORMAT, "nothing.tar", "0 pairs");
 }
 
+/* Where that is wanted, a damaged shard has what is whole before the damage, and those behind it are read. */
+static void test_despite_damage(void **state)
+{
+    (void)state;
+    align_dataset_options o = ALIGN_DATASET_OPTIONS_INIT;
+    char pattern[600];
+    o.despite_damage = true;
+    write_shard("d-2.tar", "z");
+    write_shard("d-1.tar", "x");
+    write_scratch("d-1.tar", tar.bytes, tar.size - 512); /* the second caption is cut off */
+    snprintf(pattern, sizeof pattern, "%s/d-{1,2}.tar", scratch);
+    align_dataset *d = open_data(pattern, &o);
+    assert_int_equal(align_dataset_count(d), 3);
+    assert_pair(d, 0, "/d-1.tar: x/0.png", "x 0");
+    assert_pair(d, 1, "/d-2.tar: z/0.png", "z 0");
+    assert_non_null(strstr(align_dataset_damage(d, 0), "/d-1.tar: cut off: the member at byte"));
+    assert_null(align_dataset_damage(d, 1));
+    align_dataset_free(d);
+
+    o.without_texts = true; /* a picture is whole though its caption is not */
+    d = open_data(in_scratch("d-1.tar"), &o);
+    assert_int_equal(align_dataset_count(d), 2);
+    assert_pair(d, 1, "/d-1.tar: x/1.png", "");
+    align_dataset_free(d);
+    d = open_data(write_text("none.tar", ""), &o);
+    assert_int_equal(align_dataset_count(d), 0);
+    assert_non_null(strstr(align_dataset_damage(d, 0), "none.tar: an empty file"));
+    align_dataset_free(d);
+    tar.size = 0;
+    d = open_data(tar_write(&tar, "nothing.tar"), &o);
+    assert_int_equal(align_dataset_count(d), 0);
+    assert_null(align_dataset_damage(d, 0));
+    align_dataset_free(d);
+    assert_data_fails(in_scratch("missing.tar"), &o, ALIGN_ERROR_NOT_FOUND, "missing.tar", "cannot open");
+    o.format = ALIGN_DATA_WEBDATASET;
+    assert_data_fails(write_text("zip.tar.gz", "\x1f\x8b..."), &o, ALIGN_ERROR_UNSUPPORTED, "zip.tar.gz", "gzip");
+}
+
 /* A shard that shrinks after it was opened. */
 static void test_cut_later(void **state)
 {
@@ -256,7 +294,11 @@ static void test_no_memory(void **state)
     tar_add_text(&tar, "b.json", "{\"caption\": \"x\"}");
     tar_write(&tar, "m-3.tar");
     snprintf(pattern, sizeof pattern, "%s/{m}-*{1,2,3}.tar", scratch);
-    sweep_memory(pattern);
+    sweep_memory(pattern, NULL);
+    align_dataset_options o = ALIGN_DATASET_OPTIONS_INIT;
+    o.despite_damage = true;
+    write_scratch("m-1.tar", tar.bytes, 700);
+    sweep_memory(pattern, &o);
 }
 
 int main(void)
@@ -264,8 +306,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_samples),       cmocka_unit_test(test_other_writers),
         cmocka_unit_test(test_names_of_many), cmocka_unit_test(test_without_texts),
-        cmocka_unit_test(test_damage),        cmocka_unit_test(test_cut_later),
-        cmocka_unit_test(test_mutations),     cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_damage),        cmocka_unit_test(test_despite_damage),
+        cmocka_unit_test(test_cut_later),     cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }
