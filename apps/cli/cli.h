@@ -12,6 +12,8 @@
  *   reader.c    pictures decoded ahead of the model
  *   walk.c      pictures in folders
  *   ahead.c     work that several threads do ahead, taken in order
+ *   batch.c     pictures in batches for the model
+ *   interrupt.c signals that ask to end
  *   layers.c    the table of a profile
  *   store.c     the index that is searched
  *
@@ -232,8 +234,11 @@ typedef struct cli_part {
  * 0 where the file ends too soon and where it is unfit (but EISDIR for a folder). */
 bool cli_part_read(cli_part *out, const char *path, size_t offset, size_t size);
 
-/* Opens a tar file of pictures, about which something may be said. */
+/* Opens a tar file of pictures, about which something may be said, as far as it is whole (align_dataset_damage). */
 align_status cli_tar_open(align_dataset **out, const char *path, align_error *err);
+
+/* What is said about picture i, a line a text, to be freed; NULL: nothing. */
+char *cli_tar_text(const align_dataset *tar, size_t i);
 
 /* How to decode pictures that config resizes. */
 align_image_options cli_image_options(const cli_decoding *decoding, const align_image_processor_config *config);
@@ -333,6 +338,38 @@ cli_reader *cli_reader_open(const cli_session *session, const cli_common *common
  * picture; a picture that cannot be read gives its error and the next call the next picture. */
 align_status cli_reader_next(cli_reader *reader, align_tensor *pixel_values, align_error *err);
 void cli_reader_close(cli_reader *reader);
+
+/* ---- batch.c ---- */
+
+/* Reads the bytes of a picture called so: all of a file (offset -1), or a part of one. The part is to be freed in any
+ * case. */
+align_status cli_picture_read(cli_part *out, const char *path, int64_t offset, int64_t size, const char *name,
+                              align_error *err);
+
+/* Decodes and processes them; out is to be freed in any case. */
+align_status cli_pixels_decode(cli_pixels *out, const cli_part *part, const char *name, const cli_decoding *decoding,
+                               const align_image_processor_config *config, align_error *err);
+
+/* Pixels of one shape. Begins zeroed but for `most`. */
+typedef struct cli_batch {
+    size_t rows, most;
+    int64_t shape[4]; /* of a picture */
+    float *values;
+} cli_batch;
+
+bool cli_batch_has_room(const cli_batch *batch, const cli_pixels *pixels);
+void cli_batch_add(cli_batch *batch, const cli_pixels *pixels); /* where there is room */
+
+/* Runs the tower over what there is, and empties the batch: *vectors [rows, width], of any length, are valid until the
+ * next run. False after a message. */
+bool cli_batch_run(cli_batch *batch, cli_session *session, const float **vectors);
+void cli_batch_done(cli_batch *batch);
+
+/* ---- interrupt.c ---- */
+
+/* From now on the first SIGINT or SIGTERM asks to end, and a second one ends. */
+void cli_catch_signals(void);
+bool cli_interrupted(void); /* one has asked */
 
 /* ---- store.c ---- */
 

@@ -3,7 +3,6 @@
  * looked at again, so that the same command brings an index up to date, and goes on where it was interrupted.
  */
 #include "index.h"
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,30 +11,6 @@ typedef struct arguments {
     cli_list places, captions;
     bool prune, watch;
 } arguments;
-
-/* ---- signals ---- */
-
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-bool index_interrupted(void)
-{
-    return interrupted != 0;
-}
-
-/* The first signal asks to end; a second one ends. Calls that wait are woken. */
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 /* ---- the work ---- */
 
@@ -79,7 +54,7 @@ static bool scan_places(index_scan *scan, index_run *run, const arguments *args,
 static bool add_captions(index_run *run, const arguments *args, cli_strings *files)
 {
     bool ok = true;
-    for (size_t i = 0; i < args->captions.count && !index_interrupted(); i++) {
+    for (size_t i = 0; i < args->captions.count && !cli_interrupted(); i++) {
         char *path = cli_absolute_path(args->captions.items[i]);
         ok = index_texts(run, path, files) && ok;
         free(path);
@@ -91,15 +66,15 @@ static int run_all(index_run *run, const arguments *args)
 {
     index_scan scan = {0};
     cli_strings places = {0};
-    bool complete = scan_places(&scan, run, args, &places);
+    bool complete = scan_places(&scan, run, args, &places) && !scan.damaged;
     bool ok = index_pictures(run, &scan) && add_captions(run, args, &scan.files);
-    if (ok && args->prune && !index_interrupted()) {
+    if (ok && args->prune && !cli_interrupted()) {
         index_prune(run, &places, &scan.files);
         ok = index_writer_flush(run->writer);
     }
     index_report_summary(&run->report, run->store.index);
     int code = ok && complete ? CLI_DONE : CLI_FAILED;
-    if (ok && index_interrupted())
+    if (ok && cli_interrupted())
         code = cli_fail("interrupted: what was done is kept, and the same command goes on from there");
     else if (ok && args->watch)
         code = index_watch(run, &places, &scan);
@@ -136,7 +111,7 @@ static int run(const cli_command *self, int argc, char **argv)
     index_run r = {.decoding = CLI_DECODING_INIT, .catalog = INDEX_CATALOG_INIT};
     int code = parse(self, &args, &r, argc, argv);
     if (code == CLI_PROCEED) {
-        catch_signals();
+        cli_catch_signals();
         code = open_run(&r, &args) ? run_all(&r, &args) : CLI_FAILED;
         close_run(&r);
     }

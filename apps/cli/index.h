@@ -147,6 +147,7 @@ typedef struct index_scan {
     size_t count, capacity;
     cli_walk walk;
     cli_strings files; /* files of many items that were read whole: what is not seen there is gone */
+    bool damaged;      /* one was not read whole */
 } index_scan;
 
 typedef struct index_run index_run;
@@ -168,9 +169,6 @@ struct index_run {
     index_report report;
     index_writer *writer;
 };
-
-/* Set by a signal: end soon. */
-bool index_interrupted(void);
 
 /* The vectors of all pictures of the scan, into the index. False after a message. */
 bool index_pictures(index_run *run, const index_scan *scan);

@@ -8,7 +8,6 @@
  * the first that the tower sees. Changes are made in that order, too.
  */
 #include "index.h"
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,9 +44,7 @@ typedef struct pipeline {
     pthread_mutex_t mutex;
     pthread_cond_t decided;
     size_t turn; /* the picture whose content is asked for next */
-    float *batch;
-    int64_t shape[4]; /* of a picture in it */
-    size_t rows, most_rows;
+    cli_batch batch;
     waiting *waiting; /* [MOST_WAITING] */
     size_t n_waiting;
 } pipeline;
@@ -63,37 +60,6 @@ static char *name_of(const index_entry *entry)
 }
 
 /* ---- in a worker ---- */
-
-static align_status fail(align_error *err, align_status status, const char *name, const char *what)
-{
-    err->status = status;
-    snprintf(err->message, sizeof err->message, "%s: %s", name, what);
-    return status;
-}
-
-/* The bytes of a picture's file, or of its part of a file, to be freed. */
-static uint8_t *read_bytes(picture *p, const char *path, const char *name)
-{
-    const bool whole = p->source->offset < 0;
-    cli_part part;
-    if (!cli_part_read(&part, path, whole ? 0 : (size_t)p->source->offset, whole ? SIZE_MAX : (size_t)p->source->size))
-        p->status = part.unfit
-                        ? fail(&p->err, ALIGN_ERROR_FORMAT, name, "no file of a picture: too large, or no regular file")
-                        : fail(&p->err, ALIGN_ERROR_IO, name, strerror(errno ? errno : ENODATA));
-    p->size = part.size;
-    p->modified = part.modified;
-    return part.bytes;
-}
-
-static void decode(const pipeline *pipe, picture *p, const uint8_t *bytes, const char *name)
-{
-    align_image image = {0};
-    const align_image_options options = cli_image_options(&pipe->run->decoding, pipe->config);
-    p->status = align_image_decode(&image, bytes, (size_t)p->size, name, &options, &p->err);
-    if (p->status == ALIGN_OK)
-        p->status = cli_pixels_process(&p->pixels, &image, pipe->config, &p->err);
-    align_image_done(&image);
-}
 
 static void wait_for_turn(pipeline *pipe, size_t number)
 {
@@ -116,10 +82,13 @@ static void read_picture(pipeline *pipe, picture *p, bool in_turn)
 {
     const index_entry *entry = entry_of(pipe, p->source->entry);
     char *name = name_of(entry);
-    uint8_t *bytes = read_bytes(p, entry->path, name);
-    if (bytes) {
-        align_content_hash(bytes, (size_t)p->size, p->hash);
-        p->status = align_image_get_info(&p->info, bytes, (size_t)p->size, name, &p->err);
+    cli_part part;
+    p->status = cli_picture_read(&part, entry->path, p->source->offset, p->source->size, name, &p->err);
+    p->size = part.size;
+    p->modified = part.modified;
+    if (p->status == ALIGN_OK) {
+        align_content_hash(part.bytes, (size_t)part.size, p->hash);
+        p->status = align_image_get_info(&p->info, part.bytes, (size_t)part.size, name, &p->err);
     }
     if (in_turn)
         wait_for_turn(pipe, p->number);
@@ -128,8 +97,8 @@ static void read_picture(pipeline *pipe, picture *p, bool in_turn)
     if (in_turn)
         end_turn(pipe);
     if (p->status == ALIGN_OK && p->same == INDEX_NONE)
-        decode(pipe, p, bytes, name);
-    free(bytes);
+        p->status = cli_pixels_decode(&p->pixels, &part, name, &pipe->run->decoding, pipe->config, &p->err);
+    free(part.bytes);
     free(name);
 }
 
@@ -159,39 +128,23 @@ static void put_waiting(pipeline *p, const float *vectors, size_t width)
         index_writer_put(p->run->writer, &w->change, vector);
     }
     p->n_waiting = 0;
-    p->rows = 0;
 }
 
 /* Runs the tower over what there is, and lets the writer have it. */
 static bool run_batch(pipeline *p)
 {
-    cli_session *session = &p->run->session;
-    align_inputs inputs = ALIGN_INPUTS_INIT;
-    align_error err = ALIGN_ERROR_INIT;
-    align_tensor features = {0};
-    const int64_t shape[] = {(int64_t)p->rows, p->shape[1], p->shape[2], p->shape[3]};
-    inputs.pixel_values = align_tensor_view(ALIGN_F32, 4, shape, p->batch);
-    if (p->rows > 0 && align_model_get_image_features(session->context, &inputs, &features, &err) != ALIGN_OK)
-        return cli_fail("%s", err.message) == CLI_DONE;
-    put_waiting(p, features.data, (size_t)session->width);
+    const float *vectors;
+    if (!cli_batch_run(&p->batch, &p->run->session, &vectors))
+        return false;
+    put_waiting(p, vectors, (size_t)p->run->session.width);
     return !index_writer_failed(p->run->writer);
-}
-
-static size_t count_values(const int64_t shape[4])
-{
-    return (size_t)(shape[1] * shape[2] * shape[3]);
 }
 
 static bool add_row(pipeline *p, const picture *pic)
 {
-    if (p->rows > 0 && memcmp(p->shape, pic->pixels.shape, sizeof p->shape) != 0 && !run_batch(p))
+    if (!cli_batch_has_room(&p->batch, &pic->pixels) && !run_batch(p))
         return false;
-    const size_t values = count_values(pic->pixels.shape);
-    if (p->rows == 0 && (!p->batch || memcmp(p->shape, pic->pixels.shape, sizeof p->shape) != 0)) {
-        memcpy(p->shape, pic->pixels.shape, sizeof p->shape);
-        p->batch = cli_realloc(p->batch, p->most_rows, values * sizeof *p->batch);
-    }
-    memcpy(p->batch + p->rows++ * values, pic->pixels.values, values * sizeof *p->batch);
+    cli_batch_add(&p->batch, &pic->pixels);
     return true;
 }
 
@@ -258,7 +211,7 @@ static bool add_change(pipeline *p, const picture *pic)
     if (pic->same != INDEX_NONE) {
         set_action(p, &change, pic->same);
     } else if (add_row(p, pic)) {
-        row = p->rows - 1;
+        row = p->batch.rows - 1;
     } else {
         free(change.text);
         return false;
@@ -268,7 +221,7 @@ static bool add_change(pipeline *p, const picture *pic)
     entry->size = pic->size;
     entry->modified = pic->modified;
     p->waiting[p->n_waiting++] = (waiting){change, row};
-    return p->rows < p->most_rows && p->n_waiting < MOST_WAITING ? true : run_batch(p);
+    return p->batch.rows < p->batch.most && p->n_waiting < MOST_WAITING ? true : run_batch(p);
 }
 
 static void release(picture *pic)
@@ -297,7 +250,7 @@ static bool accept(pipeline *p, picture *pic)
 static bool run_pipeline(pipeline *p, const index_scan *scan)
 {
     bool ok = true;
-    for (size_t given = 0; ok && !index_interrupted();) {
+    for (size_t given = 0; ok && !cli_interrupted();) {
         for (; given < scan->count && cli_ahead_has_room(p->ahead); given++) {
             picture *pic = cli_alloc(1, sizeof *pic);
             pic->source = &scan->sources[given];
@@ -328,12 +281,12 @@ bool index_pictures(index_run *run, const index_scan *scan)
     pipeline p = {.run = run, .config = align_processor_image_processor(run->session.processor)};
     if (scan->count == 0)
         return true;
-    p.most_rows = clamp(4 * cores, LEAST_BATCH, MOST_BATCH); /* pictures go through the tower in groups of four */
+    p.batch.most = clamp(4 * cores, LEAST_BATCH, MOST_BATCH); /* pictures go through the tower in groups of four */
     const size_t workers = clamp(cores, 1, MOST_WORKERS);
     p.waiting = cli_alloc(MOST_WAITING, sizeof *p.waiting);
     pthread_mutex_init(&p.mutex, NULL);
     pthread_cond_init(&p.decided, NULL);
-    p.ahead = cli_ahead_open(work, &p, workers, 2 * p.most_rows + workers);
+    p.ahead = cli_ahead_open(work, &p, workers, 2 * p.batch.most + workers);
     cli_progress_start(&run->report.progress, run->common.quiet, run->common.json, "pictures", scan->count);
     const bool ok = run_pipeline(&p, scan);
     cli_progress_end(&run->report.progress);
@@ -343,6 +296,6 @@ bool index_pictures(index_run *run, const index_scan *scan)
     pthread_cond_destroy(&p.decided);
     pthread_mutex_destroy(&p.mutex);
     free(p.waiting);
-    free(p.batch);
+    cli_batch_done(&p.batch);
     return index_writer_flush(run->writer) && ok;
 }

@@ -33,13 +33,17 @@ static void look_at(index_scan *scan, index_run *run, const char *path, const ch
 
 /* ---- tar files ---- */
 
-/* What is said about picture i, a line a text, to be freed; NULL: nothing. */
-static char *texts_of(const align_dataset *dataset, size_t i)
+/* Whether the whole of a tar file was read; else a problem is noted. */
+static bool check_tar(index_run *run, const char *path, const align_dataset *dataset)
 {
-    char *all = NULL;
-    for (size_t k = 0; k < align_dataset_texts(dataset, i); k++)
-        cli_append(&all, "\n", align_dataset_text(dataset, i, k));
-    return all;
+    const size_t count = align_dataset_count(dataset);
+    const char *damage = align_dataset_damage(dataset, 0);
+    if (damage)
+        index_report_problem(&run->report,
+                             cli_format("%s; %zu picture%s before that", damage, count, count == 1 ? "" : "s"));
+    else if (count == 0)
+        index_report_problem(&run->report, cli_format("%s: no pictures", path));
+    return !damage;
 }
 
 static void add_tar(index_scan *scan, index_run *run, const char *path, int64_t modified)
@@ -48,6 +52,7 @@ static void add_tar(index_scan *scan, index_run *run, const char *path, int64_t 
     align_error err = ALIGN_ERROR_INIT;
     if (cli_tar_open(&dataset, path, &err) != ALIGN_OK) {
         index_report_problem(&run->report, cli_format("%s", err.message));
+        scan->damaged = true;
         return;
     }
     for (size_t i = 0; i < align_dataset_count(dataset); i++) {
@@ -57,12 +62,15 @@ static void add_tar(index_scan *scan, index_run *run, const char *path, int64_t 
             .offset = (int64_t)place.offset,
             .size = (int64_t)place.size,
             .modified = modified,
-            .text = texts_of(dataset, i),
+            .text = cli_tar_text(dataset, i),
         };
         look_at(scan, run, path, place.member, source);
     }
+    if (check_tar(run, path, dataset))
+        cli_strings_add(&scan->files, cli_format("%s", path));
+    else
+        scan->damaged = true;
     align_dataset_free(dataset);
-    cli_strings_add(&scan->files, cli_format("%s", path));
 }
 
 /* ---- the whole ---- */

@@ -112,7 +112,7 @@ static bool add_all(captions *c)
     cli_progress *progress = &c->run->report.progress;
     bool ok = true;
     cli_progress_start(progress, c->run->common.quiet, c->run->common.json, "texts", c->texts->count);
-    for (size_t i = 0; i < c->texts->count && ok && !index_interrupted(); i++) {
+    for (size_t i = 0; i < c->texts->count && ok && !cli_interrupted(); i++) {
         ok = add_text(c, i);
         cli_progress_step(progress);
     }

@@ -133,11 +133,10 @@ static int64_t milliseconds_now(void)
 
 static void wait_for_events(watch *w)
 {
-    while (!index_interrupted() && !read_events(w, LONG_MILLISECONDS)) {
+    while (!cli_interrupted() && !read_events(w, LONG_MILLISECONDS)) {
     }
     const int64_t first = milliseconds_now();
-    while (!index_interrupted() && milliseconds_now() - first < MOST_MILLISECONDS &&
-           read_events(w, QUIET_MILLISECONDS)) {
+    while (!cli_interrupted() && milliseconds_now() - first < MOST_MILLISECONDS && read_events(w, QUIET_MILLISECONDS)) {
     }
 }
 
@@ -216,7 +215,7 @@ static bool run_round(watch *w)
     scan_changed(&changed, &scan);
     index_scan_finish(&scan, w->run);
     bool ok = watch_folders(w, &scan.walk.folders) && index_pictures(w->run, &scan);
-    if (ok && !index_interrupted()) {
+    if (ok && !cli_interrupted()) {
         remove_gone(w, &changed, everything ? w->places : &left);
         ok = index_writer_flush(w->run->writer);
     }
@@ -244,10 +243,10 @@ int index_watch(index_run *run, const cli_strings *places, const index_scan *sca
     if (w.fd < 0)
         return cli_fail("cannot watch folders: %s", strerror(errno));
     bool ok = watch_folders(&w, &scan->walk.folders), told = false;
-    while (ok && !index_interrupted()) {
-        while (ok && (w.overflow || w.changed.count + w.left.count > 0) && !index_interrupted())
+    while (ok && !cli_interrupted()) {
+        while (ok && (w.overflow || w.changed.count + w.left.count > 0) && !cli_interrupted())
             ok = run_round(&w);
-        if (ok && !told && !index_interrupted())
+        if (ok && !told && !cli_interrupted())
             say_watching(&w);
         told = true;
         if (ok)

@@ -141,8 +141,16 @@ align_status cli_tar_open(align_dataset **out, const char *path, align_error *er
 {
     align_dataset_options options = ALIGN_DATASET_OPTIONS_INIT;
     options.format = ALIGN_DATA_WEBDATASET;
-    options.without_texts = true;
+    options.without_texts = options.despite_damage = true;
     return align_dataset_open(out, path, &options, err);
+}
+
+char *cli_tar_text(const align_dataset *tar, size_t i)
+{
+    char *all = NULL;
+    for (size_t k = 0; k < align_dataset_texts(tar, i); k++)
+        cli_append(&all, "\n", align_dataset_text(tar, i, k));
+    return all;
 }
 
 align_image_options cli_image_options(const cli_decoding *decoding, const align_image_processor_config *config)

@@ -368,7 +368,8 @@ static void test_no_memory(void **state)
     (void)state;
     sweep_memory(write_text("m.tsv", "image\ttext\na.png\tx\nb.png\t\nb.png\ty\n"), NULL);
     sweep_memory(write_text("m.csv", "a.png,x\nb.png,\"y\"\n"), NULL);
-    sweep_memory(write_text("m.jsonl", "{\"image\": \"a\", \"text\": \"x\"}\n{\"image\": \"b\", \"text\": \"y\"}"), NULL);
+    sweep_memory(write_text("m.jsonl", "{\"image\": \"a\", \"text\": \"x\"}\n{\"image\": \"b\", \"text\": \"y\"}"),
+                 NULL);
     sweep_memory(write_text("m.json", COCO), NULL);
     sweep_memory(write_text("k.json", KARPATHY), NULL);
     sweep_memory(in_scratch("photos"), NULL);
