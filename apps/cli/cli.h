@@ -411,6 +411,9 @@ void cli_store_done(cli_store *store); /* a zeroed one is fine */
 /* The path as items of an index have it: absolute and without links, as far as it is there; to be freed. */
 char *cli_absolute_path(const char *path);
 
+/* Lets a filter choose what is in the folders; paths keeps their names and must outlive it. Exit codes as cli_parse. */
+int cli_filter_folders(const cli_command *command, align_filter *filter, cli_strings *paths, const cli_list *folders);
+
 /* ---- layers.c ---- */
 
 /* The runs that a profile was kept of. */

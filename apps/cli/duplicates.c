@@ -13,19 +13,17 @@ typedef struct arguments {
     const char *store;
     double threshold;
     bool omit_first;
-    char *absolute_folder;
+    cli_strings absolute_folders;
+    align_filter filter;
 } arguments;
 
 static int check(const cli_command *self, arguments *args)
 {
     args->showing.common = &args->common;
-    if (args->folders.count > 1)
-        return cli_usage_error(self, "one folder at most: what is in two is found from a folder above both");
     if (args->threshold > 1)
         return cli_usage_error(self, "--threshold is a cosine, at most 1, not %g", args->threshold);
-    if (args->folders.count == 1)
-        args->absolute_folder = cli_absolute_path(args->folders.items[0]);
-    return cli_showing_check(self, &args->showing);
+    int code = cli_filter_folders(self, &args->filter, &args->absolute_folders, &args->folders);
+    return code == CLI_PROCEED ? cli_showing_check(self, &args->showing) : code;
 }
 
 static int parse(const cli_command *self, arguments *args, int argc, char **argv)
@@ -46,10 +44,7 @@ static int find(const arguments *args, const cli_store *store)
 {
     align_hits groups;
     align_error err = ALIGN_ERROR_INIT;
-    align_filter filter = ALIGN_FILTER_INIT;
-    filter.images = true;
-    filter.folder = args->absolute_folder;
-    if (align_index_duplicates(store->index, args->threshold, &filter, &groups, &err) != ALIGN_OK)
+    if (align_index_duplicates(store->index, args->threshold, &args->filter, &groups, &err) != ALIGN_OK)
         return cli_fail("%s", err.message);
     cli_hit_list *lists = cli_alloc(groups.queries, sizeof *lists);
     for (size_t g = 0; g < groups.queries; g++) {
@@ -75,26 +70,28 @@ static int find(const arguments *args, const cli_store *store)
 
 static int run(const cli_command *self, int argc, char **argv)
 {
-    arguments args = {.threshold = THRESHOLD};
+    arguments args = {.threshold = THRESHOLD, .filter = ALIGN_FILTER_INIT};
     cli_store store = {0};
+    args.filter.images = true;
     int code = parse(self, &args, argc, argv);
     if (code == CLI_PROCEED)
         code =
             cli_store_open(&store, &args.common, args.store, CLI_STORE_READ, NULL) ? find(&args, &store) : CLI_FAILED;
     cli_store_done(&store);
     cli_list_done(&args.folders);
-    free(args.absolute_folder);
+    cli_strings_done(&args.absolute_folders);
     return code;
 }
 
 const cli_command cli_duplicates = {
     .name = "duplicates",
-    .arguments = "[DIR] [--threshold X] [options]",
+    .arguments = "[DIR...] [--threshold X] [options]",
     .summary = "find pictures that look alike",
-    .description = "Prints groups of pictures of an index (align index) that look alike: each is at least as near to "
+    .description = "Prints groups of pictures of an index (align index) that look alike, in the folders that are named "
+                   "or anywhere: each is at least as near to "
                    "another of its group as the threshold says. The first of a group is the one that was indexed "
                    "first; nothing is removed.",
     .examples = "  align duplicates\n"
-                "  align duplicates ~/Pictures --threshold 0.99 --omit-first --null | xargs -0 ls -l\n",
+                "  align duplicates ~/Pictures ~/Downloads --threshold 0.99 --omit-first --null | xargs -0 ls -l\n",
     .run = run,
 };

@@ -135,7 +135,8 @@ static align_status find_under(found *f, align_index *index, const char *path, a
     align_cursor *cursor = NULL;
     align_item item;
     bool more = true;
-    filter.folder = path;
+    filter.folders = &path;
+    filter.n_folders = 1;
     align_status status = align_cursor_open(&cursor, index, &filter, ALIGN_ORDER_PATH, err);
     while (status == ALIGN_OK && more) {
         status = align_cursor_next(cursor, &item, NULL, &more, err);

@@ -19,13 +19,14 @@ typedef struct arguments {
     cli_list words; /* a text without an option */
     cli_query query;
     cli_showing showing;
-    const char *store, *folder, *since, *until, *sort, *kind;
+    cli_list folders;
+    const char *store, *since, *until, *sort, *kind;
     int64_t top, page; /* 0: not given */
     double threshold;
     bool approximate;
     char *text; /* the words as one text, or NULL */
     align_query_options options;
-    char *absolute_folder;
+    cli_strings absolute_folders;
 } arguments;
 
 /* ---- arguments ---- */
@@ -40,7 +41,7 @@ static bool lists_something(const arguments *args)
 {
     if (looks_for_something(args))
         return false;
-    return args->sort ? strcmp(args->sort, "score") != 0 : args->folder || args->since || args->until;
+    return args->sort ? strcmp(args->sort, "score") != 0 : args->folders.count > 0 || args->since || args->until;
 }
 
 /* "two dogs" and two dogs are the same text. */
@@ -137,11 +138,8 @@ static int check(const cli_command *self, arguments *args)
     args->options.skip = args->page ? (args->page - 1) * args->options.top : 0;
     args->options.filter.images = strcmp(args->kind, "text") != 0;
     args->options.filter.texts = strcmp(args->kind, "image") != 0;
-    if (args->folder) {
-        args->absolute_folder = cli_absolute_path(args->folder);
-        args->options.filter.folder = args->absolute_folder;
-    }
-    return cli_showing_check(self, &args->showing);
+    code = cli_filter_folders(self, &args->options.filter, &args->absolute_folders, &args->folders);
+    return code == CLI_PROCEED ? cli_showing_check(self, &args->showing) : code;
 }
 
 static int parse(const cli_command *self, arguments *args, int argc, char **argv)
@@ -157,7 +155,8 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
         {CLI_INT, "top", "K", &args->top, 1, "show the first K, the best (default: 10, on a page 60)"},
         {CLI_INT, "page", "N", &args->page, 1, "show the N-th K of them (default: 1)"},
         {CLI_REAL, "threshold", "X", &args->threshold, -1, "show nothing with a score below X (-1 to 1)"},
-        {CLI_TEXT, "folder", "DIR", &args->folder, 0, "look in this folder alone, and in those below it"},
+        {CLI_LIST, "folder", "DIR", &args->folders, 0,
+         "look in this folder alone, and in those below it; may be repeated"},
         {CLI_TEXT, "since", "DATE", &args->since, 0, "taken on that date or later: 2024, 2024-05, 2024-05-17"},
         {CLI_TEXT, "until", "DATE", &args->until, 0, "taken on that date or earlier"},
         {CLI_CHOICE, "sort", "score|newest|oldest|path", &args->sort, 0,
@@ -230,7 +229,8 @@ static int list(const arguments *args, const cli_store *store)
     int code = CLI_FAILED;
     if (cli_listing_read(&listing, store->index, &args->options)) {
         cli_hit *hits = cli_listing_hits(&listing);
-        code = show(args, hits, listing.count, args->absolute_folder ? args->absolute_folder : "The index");
+        code =
+            show(args, hits, listing.count, args->folders.count == 1 ? args->absolute_folders.items[0] : "The index");
         free(hits);
     }
     cli_listing_done(&listing);
@@ -256,7 +256,8 @@ static int run(const cli_command *self, int argc, char **argv)
     cli_list_done(&args.query.texts);
     cli_list_done(&args.query.images);
     cli_list_done(&args.query.minus);
-    free(args.absolute_folder);
+    cli_list_done(&args.folders);
+    cli_strings_done(&args.absolute_folders);
     free(args.text);
     return code;
 }

@@ -126,3 +126,18 @@ char *cli_absolute_path(const char *path)
     free(folder);
     return whole;
 }
+
+int cli_filter_folders(const cli_command *command, align_filter *filter, cli_strings *paths, const cli_list *folders)
+{
+    if (folders->count > ALIGN_MOST_FOLDERS)
+        return cli_usage_error(command, "%zu folders: at most %d, or one above them", folders->count,
+                               ALIGN_MOST_FOLDERS);
+    for (size_t i = 0; i < folders->count; i++) {
+        if (!*folders->items[i])
+            return cli_usage_error(command, "a folder without a name");
+        cli_strings_add(paths, cli_absolute_path(folders->items[i]));
+    }
+    filter->folders = (const char *const *)paths->items;
+    filter->n_folders = paths->count;
+    return CLI_PROCEED;
+}

@@ -133,17 +133,20 @@ ALIGN_API align_status align_index_vacuum(align_index *index, align_error *err);
 
 /* ---- look things up ---- */
 
+#define ALIGN_MOST_FOLDERS 64
+
 /* Which items: all conditions together. */
 typedef struct align_filter {
-    bool images, texts;  /* of these kinds; neither: both */
-    const char *folder;  /* in this folder or below it: path is it, or begins with it and '/'; NULL: anywhere */
-    const char *path;    /* of this very file; NULL: any */
-    int64_t from, until; /* taken at from <= taken < until */
-    const uint8_t *hash; /* [ALIGN_HASH_SIZE]: of this content; NULL: any */
+    bool images, texts;         /* of these kinds; neither: both */
+    const char *const *folders; /* [n_folders]: in one of these or below it: path is it, or begins with it and '/'; */
+    size_t n_folders;           /* up to ALIGN_MOST_FOLDERS; 0: anywhere */
+    const char *path;           /* of this very file; NULL: any */
+    int64_t from, until;        /* taken at from <= taken < until */
+    const uint8_t *hash;        /* [ALIGN_HASH_SIZE]: of this content; NULL: any */
 } align_filter;
 
 /* clang-format off */
-#define ALIGN_FILTER_INIT { false, false, NULL, NULL, INT64_MIN, INT64_MAX, NULL }
+#define ALIGN_FILTER_INIT { false, false, NULL, 0, NULL, INT64_MIN, INT64_MAX, NULL }
 /* clang-format on */
 
 /* The item of that path and member (NULL: ""). Its strings are the index's, until the next call. */

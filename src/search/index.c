@@ -97,20 +97,45 @@ static align_status check_writable(const align_index *index, align_error *err)
                : ALIGN_OK;
 }
 
-/* A filter as stores get it; *folder is freed with al_free. */
-static align_status check_filter(align_filter *out, char **folder, const align_filter *filter, align_error *err)
+/* Folders as stores get them, in one piece of memory; freed with al_free. */
+static align_status trim_folders(const char ***out, const char *const *folders, size_t count, align_error *err)
+{
+    size_t bytes = count * sizeof **out;
+    for (size_t i = 0; i < count; i++)
+        bytes += strlen(folders[i]) + 1;
+    const char **trimmed = al_alloc(bytes);
+    if (!trimmed)
+        return al_error_no_memory(err, bytes);
+    char *at = (char *)(trimmed + count);
+    for (size_t i = 0; i < count; i++) {
+        size_t n = strlen(folders[i]);
+        while (n > 0 && folders[i][n - 1] == '/')
+            n--;
+        memcpy(at, folders[i], n);
+        at[n] = '\0';
+        trimmed[i] = at;
+        at += n + 1;
+    }
+    *out = trimmed;
+    return ALIGN_OK;
+}
+
+/* A filter as stores get it; *folders is freed with al_free. */
+static align_status check_filter(align_filter *out, const char ***folders, const align_filter *filter, align_error *err)
 {
     *out = filter ? *filter : (align_filter)ALIGN_FILTER_INIT;
-    *folder = NULL;
-    if (!out->folder)
+    *folders = NULL;
+    if (out->n_folders == 0)
         return ALIGN_OK;
-    size_t n = strlen(out->folder);
-    if (n == 0)
-        return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "a filter for a folder without a name");
-    while (n > 0 && out->folder[n - 1] == '/')
-        n--;
-    out->folder = *folder = al_strndup(out->folder, n);
-    return *folder ? ALIGN_OK : al_error_no_memory(err, n);
+    if (out->n_folders > ALIGN_MOST_FOLDERS)
+        return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "a filter for %zu folders, expected at most %d",
+                            out->n_folders, ALIGN_MOST_FOLDERS);
+    for (size_t i = 0; i < out->n_folders; i++)
+        if (!*out->folders[i])
+            return al_error_set(err, ALIGN_ERROR_INVALID_ARGUMENT, "a filter for a folder without a name");
+    const align_status status = trim_folders(folders, out->folders, out->n_folders, err);
+    out->folders = *folders;
+    return status;
 }
 
 void align_content_hash(const void *bytes, size_t size, uint8_t hash[ALIGN_HASH_SIZE])
@@ -278,14 +303,14 @@ align_status align_cursor_open(align_cursor **out, align_index *index, const ali
 {
     align_status status = ALIGN_OK;
     align_filter checked;
-    char *folder = NULL;
+    const char **folders = NULL;
     *out = NULL;
     if ((int)order < ALIGN_ORDER_ID || order > ALIGN_ORDER_OLDEST)
         FAIL(err, ALIGN_ERROR_INVALID_ARGUMENT, "order %d is none of items without scores", (int)order);
-    TRY(check_filter(&checked, &folder, filter, err));
+    TRY(check_filter(&checked, &folders, filter, err));
     TRY(index->store->class->cursor_open(out, index->store, &checked, order, err));
 done:
-    al_free(folder);
+    al_free(folders);
     return status;
 }
 
@@ -325,14 +350,14 @@ align_status align_index_query(align_index *index, const float *vectors, size_t 
 {
     align_status status = ALIGN_OK;
     align_query_options checked = ALIGN_QUERY_OPTIONS_INIT;
-    char *folder = NULL;
+    const char **folders = NULL;
     float *unit = NULL;
     size_t failed;
     *out = (align_hits){0};
     if (options)
         checked = *options;
     TRY(check_query(&checked, queries, err));
-    TRY(check_filter(&checked.filter, &folder, options ? &options->filter : NULL, err));
+    TRY(check_filter(&checked.filter, &folders, options ? &options->filter : NULL, err));
     status = unit_vectors(&unit, vectors, queries, index->store->width, &failed, err);
     if (status != ALIGN_OK) {
         if (failed < queries)
@@ -342,7 +367,7 @@ align_status align_index_query(align_index *index, const float *vectors, size_t 
     TRY(index->store->class->query(index->store, unit, queries, &checked, out, err));
 done:
     al_free(unit);
-    al_free(folder);
+    al_free(folders);
     return status;
 }
 

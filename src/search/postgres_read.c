@@ -74,15 +74,24 @@ static const char *joint(bool *any)
 }
 
 /* The second condition says it all; the first is one that items_folder helps with: '0' comes after '/'. */
-static void say_folder(al_postgres_statement *s, const char *folder, bool *any)
+static void say_folder(al_postgres_statement *s, const char *folder)
 {
     const int f = al_postgres_put_bytes(s, folder, strlen(folder));
     al_postgres_say(s,
-                    "%s(substring(path from 1 for 1024) >= substring($%d::bytea from 1 for 1024)"
+                    "(substring(path from 1 for 1024) >= substring($%d::bytea from 1 for 1024)"
                     " AND substring(path from 1 for 1024) < $%d::bytea || '0'::bytea"
                     " AND (path = $%d::bytea OR"
                     " substring(path from 1 for length($%d::bytea) + 1) = $%d::bytea || '/'::bytea))",
-                    joint(any), f, f, f, f, f);
+                    f, f, f, f, f);
+}
+
+static void say_folders(al_postgres_statement *s, const align_filter *filter, const char *joined)
+{
+    for (size_t i = 0; i < filter->n_folders; i++) {
+        al_postgres_say(s, "%s%s", i > 0 ? " OR " : joined, i > 0 ? "" : "(");
+        say_folder(s, filter->folders[i]);
+    }
+    al_postgres_say(s, ")");
 }
 
 void al_postgres_say_filter(al_postgres_statement *s, const align_filter *filter)
@@ -90,8 +99,8 @@ void al_postgres_say_filter(al_postgres_statement *s, const align_filter *filter
     bool any = false;
     if (filter->images != filter->texts)
         al_postgres_say(s, "%skind = %d", joint(&any), filter->images ? ALIGN_ITEM_IMAGE : ALIGN_ITEM_TEXT);
-    if (filter->folder)
-        say_folder(s, filter->folder, &any);
+    if (filter->n_folders > 0)
+        say_folders(s, filter, joint(&any));
     if (filter->path) { /* by the same help: the name itself may be too long for an index */
         const int path = al_postgres_put_bytes(s, filter->path, strlen(filter->path));
         al_postgres_say(s,

@@ -32,8 +32,9 @@ void al_postgres_session_close(al_postgres_session *session); /* a zeroed one is
 
 /* ---- statements ---- */
 
-#define AL_POSTGRES_SQL        4096
-#define AL_POSTGRES_PARAMETERS 16
+/* A filter for ALIGN_MOST_FOLDERS folders and all else that it can ask for has room here. */
+#define AL_POSTGRES_SQL        24576
+#define AL_POSTGRES_PARAMETERS 80
 
 typedef struct al_postgres_statement {
     char sql[AL_POSTGRES_SQL];

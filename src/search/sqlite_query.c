@@ -69,7 +69,7 @@ static align_filter effective(const align_filter *filter, const al_sqlite_state 
 
 static bool chooses_all(const align_filter *filter)
 {
-    return filter->images == filter->texts && !filter->folder && !filter->path && !filter->hash &&
+    return filter->images == filter->texts && filter->n_folders == 0 && !filter->path && !filter->hash &&
            filter->from == INT64_MIN && filter->until == INT64_MAX;
 }
 

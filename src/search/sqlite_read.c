@@ -106,23 +106,50 @@ done:
 
 /* ---- filters ---- */
 
-enum { AT_PATH = 1, AT_FOLDER, AT_FOLDER_END, AT_FOLDER_SIZE, AT_FROM, AT_UNTIL, AT_HASH };
+enum { AT_PATH = 1, AT_FROM, AT_UNTIL, AT_HASH, AT_FOLDERS };
+enum { OF_FOLDER = 3 }; /* parameters: its name, what is behind all that begins with it, its size */
 
 static bool has_dates(const align_filter *filter)
 {
     return filter->from != INT64_MIN || filter->until != INT64_MAX;
 }
 
-static void bind_folder(sqlite3_stmt *statement, const char *folder, const char *end)
+/*
+ * " AND (in one OR in another)", to be freed. What begins with a folder's name and '/' lies between the name and the
+ * name with the byte after '/'; so does "name.jpg", which the size tells apart.
+ */
+static char *say_folders(size_t count)
 {
-    const size_t n = strlen(folder);
-    sqlite3_bind_blob64(statement, AT_FOLDER, folder, n, SQLITE_TRANSIENT);
-    sqlite3_bind_blob64(statement, AT_FOLDER_END, end, n + 1, SQLITE_TRANSIENT);
-    sqlite3_bind_int64(statement, AT_FOLDER_SIZE, (int64_t)n);
+    char *sql = al_strdup("");
+    for (size_t i = 0; i < count && sql; i++) {
+        const int at = AT_FOLDERS + OF_FOLDER * (int)i;
+        char *longer =
+            al_format("%s%s(path >= ?%d AND path < ?%d AND"
+                      " (length(path) = ?%d OR substr(path, ?%d + 1, 1) = x'2F'))%s",
+                      sql, i == 0 ? " AND (" : " OR ", at, at + 1, at + 2, at + 2, i + 1 == count ? ")" : "");
+        al_free(sql);
+        sql = longer;
+    }
+    return sql;
 }
 
-align_status al_sqlite_filtered(al_session *s, const char *columns, const align_filter *filter, align_item_order order,
-                                sqlite3_stmt **out, align_error *err)
+static align_status bind_folders(sqlite3_stmt *statement, const align_filter *filter, align_error *err)
+{
+    for (size_t i = 0; i < filter->n_folders; i++) {
+        const int at = AT_FOLDERS + OF_FOLDER * (int)i;
+        const size_t n = strlen(filter->folders[i]);
+        char *end = al_format("%s0", filter->folders[i]);
+        if (!end)
+            return al_error_no_memory(err, n);
+        sqlite3_bind_blob64(statement, at, end, n, SQLITE_TRANSIENT);
+        sqlite3_bind_blob64(statement, at + 1, end, n + 1, SQLITE_TRANSIENT);
+        sqlite3_bind_int64(statement, at + 2, (int64_t)n);
+        al_free(end);
+    }
+    return ALIGN_OK;
+}
+
+static char *say_filtered(const char *columns, const align_filter *filter, align_item_order order)
 {
     static const char *const orders[] = {
         [ALIGN_ORDER_ID] = "ORDER BY id",
@@ -131,22 +158,26 @@ align_status al_sqlite_filtered(al_session *s, const char *columns, const align_
         [ALIGN_ORDER_OLDEST] = "ORDER BY taken ASC NULLS LAST, id",
         [ALIGN_ORDER_SCORE] = "",
     };
+    char *folders = say_folders(filter->n_folders);
+    char *sql = !folders ? NULL
+                         : al_format("SELECT %s FROM items WHERE 1%s%s%s%s%s %s", columns,
+                                     filter->images == filter->texts ? ""
+                                     : filter->images                ? " AND kind = 0"
+                                                                     : " AND kind = 1",
+                                     filter->path ? " AND path = ?1" : "",
+                                     has_dates(filter) ? " AND taken >= ?2 AND taken < ?3" : "",
+                                     filter->hash ? " AND hash = ?4" : "", folders, orders[order]);
+    al_free(folders);
+    return sql;
+}
+
+align_status al_sqlite_filtered(al_session *s, const char *columns, const align_filter *filter, align_item_order order,
+                                sqlite3_stmt **out, align_error *err)
+{
     align_status status = ALIGN_OK;
-    /* What begins with the folder's name and '/' lies between the name and the name with the byte after '/'; so does
-     * "name.jpg", which the size tells apart. */
-    char *folder_end = filter->folder ? al_format("%s0", filter->folder) : NULL;
-    char *sql = al_format(
-        "SELECT %s FROM items WHERE 1%s%s%s%s%s %s", columns,
-        filter->images == filter->texts ? ""
-        : filter->images                ? " AND kind = 0"
-                                        : " AND kind = 1",
-        filter->path ? " AND path = ?1" : "",
-        filter->folder ? " AND path >= ?2 AND path < ?3 AND (length(path) = ?4 OR substr(path, ?4 + 1, 1) = x'2F')"
-                       : "",
-        has_dates(filter) ? " AND taken >= ?5 AND taken < ?6" : "", filter->hash ? " AND hash = ?7" : "",
-        orders[order]);
+    char *sql = say_filtered(columns, filter, order);
     *out = NULL;
-    if (!sql || (filter->folder && !folder_end)) {
+    if (!sql) {
         status = al_error_no_memory(err, 256);
         goto done;
     }
@@ -157,16 +188,14 @@ align_status al_sqlite_filtered(al_session *s, const char *columns, const align_
     }
     if (filter->path)
         sqlite3_bind_blob64(*out, AT_PATH, filter->path, strlen(filter->path), SQLITE_TRANSIENT);
-    if (filter->folder)
-        bind_folder(*out, filter->folder, folder_end);
     if (has_dates(filter)) {
         sqlite3_bind_int64(*out, AT_FROM, filter->from);
         sqlite3_bind_int64(*out, AT_UNTIL, filter->until);
     }
     if (filter->hash)
         sqlite3_bind_blob(*out, AT_HASH, filter->hash, ALIGN_HASH_SIZE, SQLITE_TRANSIENT);
+    TRY(bind_folders(*out, filter, err));
 done:
-    al_free(folder_end);
     al_free(sql);
     return status;
 }

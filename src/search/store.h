@@ -3,7 +3,7 @@
 /*
  * store.h: where an index lives. index.c checks what callers hand over, then calls the functions of one of the stores;
  * what these get is in order: items have paths, vectors are finite and of unit length, options are in range, folders of
- * filters have no slash at their end (the root is "").
+ * filters have no slash at their end (the root is "") and are no more than ALIGN_MOST_FOLDERS.
  *
  * A store's struct begins with al_store, its cursor's with align_cursor. Functions do what those of <align/search.h>
  * say that are called like them.

@@ -23,7 +23,7 @@ static const char *server_address(void)
 {
     const char *address = getenv("ALIGN_TEST_SERVER");
     if (!address) {
-        fprintf(stderr, "no server: see tests/search/server.sh\n");
+        fprintf(stderr, "no server: see tests/postgres/server.sh\n");
         exit(77);
     }
     return address;

@@ -283,22 +283,22 @@ static void filters_choose(void **state)
     filter.images = false;
     expect(index, &filter, "8 9 ");
     filter = (align_filter)ALIGN_FILTER_INIT;
-    filter.folder = "/a/b";
+    choose_folder(&filter, "/a/b");
     expect(index, &filter, "1 2 6 7 ");
-    filter.folder = "/a/b///";
+    choose_folder(&filter, "/a/b///");
     expect(index, &filter, "1 2 6 7 ");
-    filter.folder = "/a";
+    choose_folder(&filter, "/a");
     expect(index, &filter, "1 2 3 4 5 6 7 9 ");
-    filter.folder = "/";
+    choose_folder(&filter, "/");
     expect(index, &filter, "1 2 3 4 5 6 7 9 ");
-    filter.folder = "/a/%";
+    choose_folder(&filter, "/a/%");
     expect(index, &filter, "");
-    filter.folder = "/a/b/c";
+    choose_folder(&filter, "/a/b/c");
     filter.images = true;
     filter.from = 300;
     filter.until = 301;
     expect(index, &filter, "2 ");
-    filter.folder = NULL;
+    filter.n_folders = 0;
     expect(index, &filter, "2 5 ");
     filter.from = INT64_MIN;
     expect(index, &filter, "1 2 4 5 6 ");
@@ -313,8 +313,31 @@ static void filters_choose(void **state)
     filter.hash = hash;
     align_content_hash("/", 1, hash);
     expect(index, &filter, "2 5 ");
+    /* In any of several folders, one inside the other, too; with the other conditions; as many as may be. */
+    const char *folders[ALIGN_MOST_FOLDERS + 1] = {"/a/b/c/", "/a/b0", "/a/b"};
+    filter = (align_filter)ALIGN_FILTER_INIT;
+    filter.folders = folders;
+    filter.n_folders = 3;
+    expect(index, &filter, "1 2 5 6 7 ");
+    filter.n_folders = 2;
+    expect(index, &filter, "2 5 ");
+    filter.n_folders = 3;
+    filter.until = 300;
+    filter.images = true;
+    expect(index, &filter, "1 6 ");
+    for (size_t i = 3; i < ALIGN_MOST_FOLDERS; i++)
+        folders[i] = i % 2 ? "/a/B" : "/not/there";
+    filter.n_folders = ALIGN_MOST_FOLDERS;
+    filter.from = -100;
+    filter.path = "/a/b";
+    align_content_hash("/a", 2, hash);
+    filter.hash = hash;
+    expect(index, &filter, "6 ");
+    filter.n_folders = ALIGN_MOST_FOLDERS + 1;
+    assert_refused(align_cursor_open(&(align_cursor *){NULL}, index, &filter, ALIGN_ORDER_ID, &err),
+                   ALIGN_ERROR_INVALID_ARGUMENT, "65 folders");
     align_query_options options = ALIGN_QUERY_OPTIONS_INIT;
-    options.filter.folder = "";
+    choose_folder(&options.filter, "");
     assert_refused(align_index_query(index, NULL, 0, &options, &(align_hits){0}, &err), ALIGN_ERROR_INVALID_ARGUMENT,
                    "folder");
     align_index_close(index);
@@ -330,7 +353,7 @@ static void lists_are_ordered(void **state)
     expect_ids(index, NULL, ALIGN_ORDER_NEWEST, "2 5 9 4 1 6 3 7 8 ");
     expect_ids(index, NULL, ALIGN_ORDER_OLDEST, "6 1 4 9 2 5 3 7 8 ");
     filter.images = true;
-    filter.folder = "/a/b";
+    choose_folder(&filter, "/a/b");
     expect_ids(index, &filter, ALIGN_ORDER_OLDEST, "6 1 2 7 ");
     align_index_close(index);
 }
@@ -469,9 +492,14 @@ static void alike_are_grouped(void **state)
     }
     align_hits_done(&hits);
     align_filter filter = ALIGN_FILTER_INIT;
-    filter.folder = "/photos";
+    choose_folder(&filter, "/photos");
     assert_done(align_index_duplicates(index, 0.999, &filter, &hits, &err));
     assert_int_equal(hits.queries, 0);
+    align_hits_done(&hits);
+    filter.folders = (const char *const[]){"/line", "/photos"};
+    filter.n_folders = 2;
+    assert_done(align_index_duplicates(index, 0.999, &filter, &hits, &err));
+    assert_int_equal(hits.offsets[1], 41);
     align_hits_done(&hits);
     align_index_close(index);
 }

@@ -117,6 +117,15 @@ static inline void add_many(align_index *index, uint64_t first, size_t count)
     free(samples);
 }
 
+/* One folder, which stays until the next is chosen. */
+static inline void choose_folder(align_filter *filter, const char *name)
+{
+    static const char *chosen;
+    chosen = name;
+    filter->folders = &chosen;
+    filter->n_folders = 1;
+}
+
 static inline align_index *open_index(const char *where, bool create)
 {
     align_index_options options = ALIGN_INDEX_OPTIONS_INIT;

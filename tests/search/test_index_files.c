@@ -506,7 +506,7 @@ static void memory_runs_out(void **state)
         align_query_options query = ALIGN_QUERY_OPTIONS_INIT;
         const int64_t second = 2;
         options = (align_index_options){.model = MODEL, .width = WIDTH, .create = true, .threads = 2};
-        query.filter.folder = "/";
+        choose_folder(&query.filter, "/");
         make_sample(&one, 1, "/a.jpg");
         fresh_path();
         al_memory_fail_at(n);
