@@ -29,6 +29,7 @@ need libgif-dev header gif_lib.h
 need libcmocka-dev module cmocka
 need libsqlite3-dev module sqlite3
 need libxxhash-dev module libxxhash
+need libmicrohttpd-dev module libmicrohttpd
 
 # Only the checks of `make lint`, `make tidy` and .ci/run; and MPI, libpq and libchafa, without which everything builds.
 if [ "${1:-}" = --all ]; then

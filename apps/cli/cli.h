@@ -45,7 +45,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_classify, cli_similarity, cli_embed, cli_index, cli_search, cli_duplicates, cli_process,
-    cli_decode, cli_forward, cli_inspect, cli_convert, cli_bench, cli_train;
+    cli_decode, cli_forward, cli_inspect, cli_convert, cli_bench, cli_train, cli_serve;
 
 /* ---- memory: a command that has none left says so and ends with CLI_FAILED ---- */
 

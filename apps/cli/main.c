@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 static const cli_command *const commands[] = {
-    &cli_classify, &cli_similarity, &cli_embed,   &cli_index,   &cli_search, &cli_duplicates, &cli_process,
-    &cli_decode,   &cli_forward,    &cli_inspect, &cli_convert, &cli_train,  &cli_bench,
+    &cli_classify, &cli_similarity, &cli_embed,   &cli_index,   &cli_search,  &cli_duplicates, &cli_serve,
+    &cli_process,  &cli_decode,     &cli_forward, &cli_inspect, &cli_convert, &cli_train,      &cli_bench,
 };
 
 static void print_overview(FILE *out)

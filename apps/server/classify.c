@@ -1,0 +1,221 @@
+/*
+ * classify.c: POST /v1/classify: which of some labels each picture shows, as `align classify` has it.
+ *
+ * A label's vector is the mean of its texts' embeddings, one text a template, at unit length again. A picture's logits
+ * are picture . label / temperature, its probabilities their softmax over the labels.
+ *
+ *     {"image": P | "images": [P...], "labels": [L...], "template": T | "templates": [T...], "top": K}
+ *     fields of a form: image..., label..., template..., top
+ */
+#include "inputs.h"
+#include "routes.h"
+#include "vectors.h"
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct classify_plan {
+    size_t n_pictures, n_labels, n_templates; /* jobs: pictures, then the labels in each template */
+    const char **labels, **templates;
+    int64_t top; /* labels to tell of each picture */
+} plan;
+
+typedef struct guess {
+    size_t label;
+    float logit, probability;
+} guess;
+
+/* ---- what was asked ---- */
+
+/* The template with the label in place of every "{}"; NULL without memory. */
+static char *fill_template(srv_request *request, const char *template, const char *label)
+{
+    size_t holes = 0;
+    for (const char *hole = template; (hole = strstr(hole, "{}")) != NULL; hole += 2)
+        holes++;
+    char *text = srv_request_alloc(request, strlen(template) + holes * strlen(label) + 1, 1), *end = text;
+    for (const char *hole; text && (hole = strstr(template, "{}")) != NULL; template = hole + 2) {
+        memcpy(end, template, (size_t)(hole - template));
+        end = stpcpy(end + (hole - template), label);
+    }
+    if (text)
+        strcpy(end, template);
+    return text;
+}
+
+/* Strings of a field of JSON, one or an array of them. */
+static bool read_strings(srv_request *request, const char *key, const char ***out, size_t *n)
+{
+    const json_t *field = json_object_get(request->json, key);
+    *n = srv_count_items(field);
+    const char **strings = *out = srv_request_alloc(request, *n, sizeof *strings);
+    if (!strings)
+        return srv_refuse_memory(request);
+    for (size_t i = 0; i < *n; i++) {
+        strings[i] = json_string_value(srv_get_item(field, i));
+        if (!strings[i])
+            return srv_refuse(request, 400, "invalid_value", key, "%s is to be strings", key);
+    }
+    return true;
+}
+
+static bool read_fields(srv_request *request, const char *name, const char ***out, size_t *n)
+{
+    *n = 0;
+    *out = srv_request_alloc(request, srv_count_fields(request, name), sizeof **out);
+    if (!*out)
+        return srv_refuse_memory(request);
+    for (const srv_part *part = request->parts; part; part = part->next)
+        if (!part->is_argument && strcmp(part->name, name) == 0)
+            (*out)[(*n)++] = part->bytes;
+    return true;
+}
+
+static bool check_plan(srv_request *request, plan *p)
+{
+    static const char *plain[] = {"{}"};
+    if (p->n_templates == 0) {
+        p->templates = plain;
+        p->n_templates = 1;
+    }
+    for (size_t i = 0; i < p->n_templates; i++)
+        if (!strstr(p->templates[i], "{}"))
+            return srv_refuse(request, 400, "invalid_value", "templates", "template %zu has no {} where the label goes",
+                              i);
+    if (p->n_labels == 0)
+        return srv_refuse(request, 400, "missing_input", "labels", "labels is to have at least one item");
+    if (p->n_pictures == 0)
+        return srv_refuse(request, 400, "missing_input", "image", "a picture is needed: image");
+    const size_t most = request->service->max_inputs;
+    if (p->n_labels > most / p->n_templates || p->n_pictures + p->n_labels * p->n_templates > most)
+        return srv_refuse(request, 400, "too_many_inputs", NULL,
+                          "pictures, and labels times templates, are more than %zu", most);
+    return true;
+}
+
+static bool make_jobs(srv_request *request, plan *p)
+{
+    if (!srv_make_jobs(request, p->n_pictures + p->n_labels * p->n_templates, "labels"))
+        return false;
+    srv_job *job = request->jobs + p->n_pictures;
+    for (size_t t = 0; t < p->n_templates; t++)
+        for (size_t i = 0; i < p->n_labels; i++) {
+            const char *text = fill_template(request, p->templates[t], p->labels[i]);
+            if (!text)
+                return srv_refuse_memory(request);
+            srv_set_text(request, job++, text, "labels", i);
+        }
+    return true;
+}
+
+static bool begin_form(srv_request *request, plan *p)
+{
+    p->n_pictures = srv_count_fields(request, "image");
+    if (!srv_check_model(request, srv_get_field(request, "model")) ||
+        !read_fields(request, "label", &p->labels, &p->n_labels) ||
+        !read_fields(request, "template", &p->templates, &p->n_templates) ||
+        !srv_read_field_whole(request, "top", 1, INT32_MAX, &p->top) || !check_plan(request, p) ||
+        !make_jobs(request, p))
+        return false;
+    srv_read_files(request, request->jobs, "image");
+    return true;
+}
+
+static bool begin_json(srv_request *request, plan *p)
+{
+    const char *model = NULL;
+    if (!srv_read_json(request) || !srv_read_string(request, "model", &model) || !srv_check_model(request, model) ||
+        !srv_read_whole(request, "top", 1, INT32_MAX, &p->top))
+        return false;
+    const bool many = json_object_get(request->json, "images") != NULL;
+    const char *name = many ? "images" : "image";
+    const char *templates = json_object_get(request->json, "templates") ? "templates" : "template";
+    const json_t *pictures = json_object_get(request->json, name);
+    p->n_pictures = srv_count_items(pictures);
+    return read_strings(request, "labels", &p->labels, &p->n_labels) &&
+           read_strings(request, templates, &p->templates, &p->n_templates) && check_plan(request, p) &&
+           make_jobs(request, p) && srv_read_items(request, request->jobs, pictures, name, SRV_AS_PICTURE);
+}
+
+bool srv_classify_begin(srv_request *request)
+{
+    plan *p = request->plan = srv_request_alloc(request, 1, sizeof *p);
+    if (!p)
+        return srv_refuse_memory(request);
+    p->top = INT32_MAX;
+    return request->is_form ? begin_form(request, p) : begin_json(request, p);
+}
+
+/* ---- what it shows ---- */
+
+/* The label's first text becomes its vector. */
+static void average_templates(srv_request *request, const plan *p, size_t width)
+{
+    for (size_t i = 0; i < p->n_labels; i++) {
+        float *sum = request->jobs[p->n_pictures + i].embedding;
+        for (size_t t = 1; t < p->n_templates; t++) {
+            const float *part = request->jobs[p->n_pictures + t * p->n_labels + i].embedding;
+            for (size_t k = 0; k < width; k++)
+                sum[k] += part[k];
+        }
+        align_normalize(sum, 1, width); /* the mean's direction is the sum's */
+    }
+}
+
+static int compare_guesses(const void *a, const void *b)
+{
+    const guess *x = a, *y = b;
+    if (x->logit != y->logit)
+        return x->logit < y->logit ? 1 : -1;
+    return (x->label > y->label) - (x->label < y->label); /* ties keep the order that was given */
+}
+
+static void write_guesses(srv_request *request, const plan *p, const guess *guesses)
+{
+    srv_text *body = &request->draft.body;
+    const size_t n = (size_t)p->top < p->n_labels ? (size_t)p->top : p->n_labels;
+    for (size_t i = 0; i < n; i++) {
+        srv_text_print(body, "%s{\"label\":", i > 0 ? "," : "");
+        srv_text_string(body, p->labels[guesses[i].label]);
+        srv_text_print(body, ",\"probability\":");
+        srv_text_float(body, guesses[i].probability);
+        srv_text_print(body, ",\"logit\":");
+        srv_text_float(body, guesses[i].logit);
+        srv_text_print(body, "}");
+    }
+}
+
+void srv_classify_finish(srv_request *request)
+{
+    const plan *p = request->plan;
+    const size_t width = (size_t)srv_engine_width(request->service->engine);
+    const float temperature = align_model_temperature(request->service->model);
+    guess *guesses = srv_request_alloc(request, p->n_labels, sizeof *guesses);
+    float *probabilities = srv_request_alloc(request, p->n_labels, sizeof *probabilities);
+    if (!guesses || !probabilities) {
+        srv_refuse_memory(request);
+        return;
+    }
+    srv_text *body = &request->draft.body;
+    average_templates(request, p, width);
+    srv_answer_json(&request->draft);
+    srv_text_print(body, "{\"results\":[");
+    for (size_t picture = 0; picture < p->n_pictures; picture++) {
+        for (size_t i = 0; i < p->n_labels; i++) {
+            const float *label = request->jobs[p->n_pictures + i].embedding;
+            probabilities[i] = srv_dot(request->jobs[picture].embedding, label, width) / temperature;
+            guesses[i] = (guess){i, probabilities[i], 0};
+        }
+        align_softmax(probabilities, 1, p->n_labels);
+        for (size_t i = 0; i < p->n_labels; i++)
+            guesses[i].probability = probabilities[i];
+        qsort(guesses, p->n_labels, sizeof *guesses, compare_guesses);
+        srv_text_print(body, "%s{\"index\":%zu,\"labels\":[", picture > 0 ? "," : "", picture);
+        write_guesses(request, p, guesses);
+        srv_text_print(body, "]}");
+    }
+    srv_text_print(body, "],");
+    srv_write_model(request);
+    srv_text_print(body, ",");
+    srv_write_usage(request);
+    srv_text_print(body, "}\n");
+}

@@ -1,0 +1,109 @@
+/*
+ * routes.c: the table of routes, and those of them that need no model.
+ */
+#include "routes.h"
+#include <inttypes.h>
+#include <string.h>
+
+static bool say_healthy(srv_request *request)
+{
+    srv_answer_json(&request->draft);
+    srv_text_print(&request->draft.body, "{\"status\":\"ok\"}\n");
+    return true;
+}
+
+static bool say_ready(srv_request *request)
+{
+    if (atomic_load(&request->service->draining))
+        return srv_refuse(request, 503, "draining", NULL, "the server is about to end");
+    srv_answer_json(&request->draft);
+    srv_text_print(&request->draft.body, "{\"status\":\"ready\"}\n");
+    return true;
+}
+
+static bool list_models(srv_request *request)
+{
+    const srv_service *service = request->service;
+    srv_text *body = &request->draft.body;
+    srv_answer_json(&request->draft);
+    srv_text_print(body, "{\"object\":\"list\",\"data\":[");
+    for (size_t i = 0; i < service->n_names; i++) {
+        srv_text_print(body, "%s{\"id\":", i > 0 ? "," : "");
+        srv_text_string(body, service->names[i]);
+        srv_text_print(body,
+                       ",\"object\":\"model\",\"created\":%" PRId64 ",\"owned_by\":\"align\",\"dimensions\":%" PRId64
+                       ",\"max_tokens\":%" PRId64 "}",
+                       (int64_t)service->started, srv_engine_width(service->engine),
+                       srv_engine_text_limit(service->engine));
+    }
+    srv_text_print(body, "]}\n");
+    return true;
+}
+
+static bool write_metrics(srv_request *request)
+{
+    request->draft.status = 200;
+    request->draft.type = "text/plain; version=0.0.4; charset=utf-8";
+    srv_metrics_write(request->service->metrics, &request->draft.body);
+    return true;
+}
+
+/* GET / and the rest of the page, and the description of the interface. */
+static bool send_asset(srv_request *request)
+{
+    const srv_asset *asset = srv_asset_find(request->route->path);
+    if (!asset)
+        return srv_refuse(request, 404, "not_found", NULL, "there is no such file");
+    request->draft.status = 200;
+    request->draft.type = asset->type;
+    request->draft.asset = asset;
+    return true;
+}
+
+/* clang-format off */
+const srv_route srv_routes[] = {
+    /* method, path, takes, public, by workers, begin, finish */
+    {"POST", "/v1/embeddings", SRV_TAKES_JSON, false, true, srv_embeddings_begin, srv_embeddings_finish},
+    {"POST", "/v1/classify", SRV_TAKES_JSON | SRV_TAKES_FORM, false, true, srv_classify_begin, srv_classify_finish},
+    {"POST", "/v1/similarity", SRV_TAKES_JSON | SRV_TAKES_FORM, false, true, srv_similarity_begin, srv_similarity_finish},
+    {"GET", "/v1/models", 0, false, false, list_models, NULL},
+    {"GET", "/healthz", 0, true, false, say_healthy, NULL},
+    {"GET", "/readyz", 0, true, false, say_ready, NULL},
+    {"GET", "/metrics", 0, false, false, write_metrics, NULL},
+    {"GET", "/openapi.json", 0, true, false, send_asset, NULL},
+    {"GET", "/", 0, true, false, send_asset, NULL},
+    {"GET", "/style.css", 0, true, false, send_asset, NULL},
+    {"GET", "/app.js", 0, true, false, send_asset, NULL},
+};
+/* clang-format on */
+const size_t srv_n_routes = sizeof srv_routes / sizeof *srv_routes;
+
+const srv_route *srv_route_find(const char *method, const char *path, const char **allow)
+{
+    *allow = NULL;
+    for (size_t i = 0; i < srv_n_routes; i++) {
+        const srv_route *route = &srv_routes[i];
+        if (strcmp(route->path, path) != 0)
+            continue;
+        const bool is_get = strcmp(route->method, "GET") == 0;
+        if (strcmp(route->method, method) == 0 || (is_get && strcmp(method, "HEAD") == 0))
+            return route;
+        *allow = is_get ? "GET, HEAD" : route->method;
+    }
+    return NULL;
+}
+
+void srv_write_model(srv_request *request)
+{
+    srv_text_print(&request->draft.body, "\"model\":");
+    srv_text_string(&request->draft.body, request->service->names[0]);
+}
+
+void srv_write_usage(srv_request *request)
+{
+    int64_t tokens = 0;
+    for (size_t i = 0; i < request->n_jobs; i++)
+        tokens += request->jobs[i].tokens;
+    srv_text_print(&request->draft.body, "\"usage\":{\"prompt_tokens\":%" PRId64 ",\"total_tokens\":%" PRId64 "}",
+                   tokens, tokens);
+}
