@@ -381,6 +381,7 @@ typedef struct cli_store {
 typedef enum cli_store_use {
     CLI_STORE_READ,   /* there must be an index; the disk need not be writable */
     CLI_STORE_CHANGE, /* there must be an index */
+    CLI_STORE_REPAIR, /* the same, and it may be damaged */
     CLI_STORE_CREATE  /* one is made where there is none */
 } cli_store_use;
 

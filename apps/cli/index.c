@@ -122,13 +122,13 @@ static int run(const cli_command *self, int argc, char **argv)
 
 const cli_command cli_index = {
     .name = "index",
-    .arguments = "DIR... [options], or align index status|remove|vacuum",
+    .arguments = "DIR... [options], or align index status|remove|vacuum|repair",
     .summary = "make pictures and captions searchable",
     .description =
         "Looks for pictures in folders (and in tar files that are named), and puts a vector of each into an index for "
         "align search. What is in the index and has not changed is passed over; what was moved keeps its vector. A "
         "file that cannot be read is listed at the end. Interrupted at any moment, the same command goes on. align "
-        "index status, remove and vacuum look after the index; a folder of such a name is given as ./status.",
+        "index status, remove, vacuum and repair look after the index; a folder of such a name is given as ./status.",
     .examples = "  align index ~/Pictures\n"
                 "  align index ~/Pictures --prune --watch\n"
                 "  align index shards/*.tar --captions captions.tsv --store photos.db\n"

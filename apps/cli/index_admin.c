@@ -1,4 +1,4 @@
-/* index_admin.c: `align index status`, `remove` and `vacuum`: what is done to an index without a model. */
+/* index_admin.c: `align index status`, `remove`, `vacuum` and `repair`: what is done to an index without a model. */
 #include "index.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -110,6 +110,32 @@ static int run_vacuum(const cli_command *self, int argc, char **argv)
     return code;
 }
 
+/* ---- repair ---- */
+
+static int run_repair(const cli_command *self, int argc, char **argv)
+{
+    arguments args = {0};
+    cli_store store = {0};
+    align_index_info info;
+    align_error err = ALIGN_ERROR_INIT;
+    int code = begin(self, &args, argc, argv, CLI_STORE_REPAIR, &store);
+    if (code == CLI_PROCEED && align_index_get_info(store.index, &info, &err) != ALIGN_OK)
+        code = cli_fail("%s", err.message);
+    if (code == CLI_PROCEED) {
+        code = CLI_DONE;
+        if (args.common.json)
+            cli_print_json(json_pack("{s:s, s:I, s:I, s:I}", "event", "repaired", "lost", (json_int_t)info.lost,
+                                     "images", (json_int_t)info.images, "texts", (json_int_t)info.texts));
+        else if (info.lost == 0)
+            puts("nothing was lost");
+        else
+            printf("%" PRId64 " lost, %" PRId64 " left; what was lost is added again by align index\n", info.lost,
+                   info.images + info.texts);
+    }
+    cli_store_done(&store);
+    return code;
+}
+
 /* ---- remove ---- */
 
 /* What is in the index of a file, or in and under a folder. */
@@ -215,6 +241,15 @@ static const cli_command commands[] = {
                        "meanwhile.",
         .examples = "  align index vacuum\n",
         .run = run_vacuum,
+    },
+    {
+        .name = "index repair",
+        .arguments = "[options]",
+        .summary = "let go of what is damaged",
+        .description = "Takes the items out of an index whose vectors are lost, so that it can be used again; align "
+                       "index, called as before, then adds them again. An index that is in order stays as it is.",
+        .examples = "  align index repair --store photos.db\n",
+        .run = run_repair,
     },
 };
 

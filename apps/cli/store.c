@@ -71,6 +71,7 @@ bool cli_store_open(cli_store *store, const cli_common *common, const char *wher
     if (!store->where)
         return false;
     options.create = use == CLI_STORE_CREATE;
+    options.repair = use == CLI_STORE_REPAIR;
     options.read_only = use == CLI_STORE_READ && cannot_be_written(store->where);
     options.threads = (int)common->threads;
     if (session) {

@@ -80,8 +80,9 @@ typedef struct align_index_options {
     bool quantize;     /* look at a copy of the vectors in int8 first, and score the best exactly: half the memory to
                         * read. The copy is made as needed and can be thrown away */
     int threads;       /* of a query; 0: one a core */
-    bool repair;       /* where the file of vectors is missing, shorter than its rows or another's, let go of the items
-                        * whose vectors are lost, so that they can be added again; an error otherwise */
+    bool repair;       /* where the file of vectors is missing, shorter than its rows or another's, or rows and vectors
+                        * do not fit each other, let go of the items whose vectors are lost, so that they can be added
+                        * again; an error otherwise */
 } align_index_options;
 
 /* clang-format off */
@@ -106,6 +107,7 @@ typedef struct align_index_info {
     int64_t images, texts;
     int64_t bytes; /* on disk */
     int64_t holes; /* vectors that no item has any more; align_index_vacuum drops them */
+    int64_t lost;  /* items that were let go of when this handle was opened, to repair */
 } align_index_info;
 ALIGN_API align_status align_index_get_info(align_index *index, align_index_info *out, align_error *err);
 

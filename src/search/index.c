@@ -224,8 +224,11 @@ void align_index_close(align_index *index)
 align_status align_index_get_info(align_index *index, align_index_info *out, align_error *err)
 {
     const al_store *store = index->store;
-    *out = (align_index_info){
-        .where = store->where, .store = store->class->name, .model = store->model, .width = store->width};
+    *out = (align_index_info){.where = store->where,
+                              .store = store->class->name,
+                              .model = store->model,
+                              .width = store->width,
+                              .lost = store->lost};
     return store->class->info(index->store, out, err);
 }
 

@@ -232,7 +232,7 @@ align_status al_sqlite_open(al_store **out, const char *where, const align_index
     if (empty)
         TRY(make_tables(&s->session, options, err));
     else if (options->repair)
-        TRY(al_sqlite_repair(&s->session, err));
+        TRY(al_sqlite_repair(&s->session, &s->base.lost, err));
     TRY(read_model(s, err));
     *out = &s->base;
     s = NULL;

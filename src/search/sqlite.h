@@ -76,6 +76,13 @@ typedef struct al_sqlite {
 
 /* ---- sqlite_session.c ---- */
 
+/* What can be done about vectors and rows that do not fit each other. */
+#define AL_SQLITE_ADVICE "'align index repair' lets go of the items whose vectors are lost"
+
+/* The error that says so of rows. */
+#define al_sqlite_damaged(session, err, what, ...) \
+    al_error_set((err), ALIGN_ERROR_FORMAT, "%s: damaged: " what "; " AL_SQLITE_ADVICE, (session)->path, __VA_ARGS__)
+
 /* A failed call of SQLite as a status, and a message that says what was being done. */
 align_status al_sqlite_error(const al_session *session, int code, const char *what, align_error *err);
 
@@ -120,7 +127,8 @@ int64_t al_sqlite_bytes(const al_sqlite *store);
 
 /* ---- sqlite_repair.c ---- */
 
-align_status al_sqlite_repair(al_session *session, align_error *err);
+/* *lost: how many items went. */
+align_status al_sqlite_repair(al_session *session, int64_t *lost, align_error *err);
 
 /* ---- sqlite_read.c ---- */
 

@@ -26,8 +26,7 @@ static align_status read_slot(const al_session *s, sqlite3_stmt *row, const al_s
 {
     *slot = sqlite3_column_int64(row, 0);
     if (*slot < 0 || *slot >= state->slots)
-        return al_error_set(err, ALIGN_ERROR_FORMAT, "%s: damaged: vector %" PRId64 " of %" PRId64, s->path, *slot,
-                            state->slots);
+        return al_sqlite_damaged(s, err, "vector %" PRId64 " of %" PRId64, *slot, state->slots);
     return ALIGN_OK;
 }
 
@@ -124,7 +123,7 @@ static align_status add_hit(al_session *s, const al_sqlite_state *state, const a
     sqlite3_bind_int64(row, 1, (int64_t)found->place);
     status = al_session_step(s, row, &there, err);
     if (status == ALIGN_OK && !there)
-        status = al_error_set(err, ALIGN_ERROR_FORMAT, "%s: damaged: vector %zu is no item's", s->path, found->place);
+        status = al_sqlite_damaged(s, err, "vector %zu is no item's", found->place);
     if (status == ALIGN_OK)
         status = al_sqlite_read_item(s, row, state, &item, &slot, err);
     /* What f16 rounds may be a little longer than 1. */

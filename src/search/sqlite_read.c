@@ -37,8 +37,8 @@ align_status al_sqlite_read_item(const al_session *s, sqlite3_stmt *row, const a
     if (!out->path || !out->member || !out->text)
         return al_error_no_memory(err, 1);
     if (*slot < 0 || *slot >= state->slots)
-        return al_error_set(err, ALIGN_ERROR_FORMAT, "%s: damaged: item %" PRId64 " has vector %" PRId64 " of %" PRId64,
-                            s->path, out->id, *slot, state->slots);
+        return al_sqlite_damaged(s, err, "item %" PRId64 " has vector %" PRId64 " of %" PRId64, out->id, *slot,
+                                 state->slots);
     return ALIGN_OK;
 }
 

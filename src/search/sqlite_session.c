@@ -292,6 +292,16 @@ static void roll_back(al_session *s)
     sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
+/* What a file of vectors says of itself, and what can be done about it. */
+static align_status advise(align_status status, align_error *err)
+{
+    if (status == ALIGN_ERROR_FORMAT && err) {
+        const align_error said = *err;
+        al_error_write(err, status, "%s; " AL_SQLITE_ADVICE, said.message);
+    }
+    return status;
+}
+
 align_status al_session_begin(al_session *s, bool write, al_sqlite_state *state, align_error *err)
 {
     align_status status = ALIGN_OK;
@@ -307,10 +317,12 @@ align_status al_session_begin(al_session *s, bool write, al_sqlite_state *state,
     }
     /* Missing twice: no vacuum has taken it away. */
     if (status == ALIGN_ERROR_NOT_FOUND)
-        FAIL(err, ALIGN_ERROR_FORMAT, "%s-vectors-%" PRId64 ": the file of the index's vectors is missing", s->path,
-             state->key.generation);
+        status =
+            al_error_set(err, ALIGN_ERROR_FORMAT, "%s-vectors-%" PRId64 ": the file of the index's vectors is missing",
+                         s->path, state->key.generation);
     if (status == ALIGN_OK)
-        TRY(al_vectors_check(&s->vectors, state->slots, err));
+        status = al_vectors_check(&s->vectors, state->slots, err);
+    TRY(advise(status, err));
 done:
     if (status != ALIGN_OK)
         roll_back(s);

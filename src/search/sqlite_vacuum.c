@@ -104,8 +104,10 @@ static align_status move_all(al_session *s, const al_sqlite_state *state, al_vec
         if (!found)
             break;
         const int64_t hole = sqlite3_column_int64(row, 0);
-        if (hole <= last || hole >= state->slots)
-            FAIL(err, ALIGN_ERROR_FORMAT, "%s: damaged: vector %" PRId64 " of %" PRId64, s->path, hole, state->slots);
+        if (hole <= last || hole >= state->slots) {
+            status = al_sqlite_damaged(s, err, "vector %" PRId64 " of %" PRId64, hole, state->slots);
+            goto done;
+        }
         TRY(move_stretch(s, to, holes++, last, hole, err));
         last = hole;
     }

@@ -37,7 +37,7 @@ typedef struct al_store_class {
 struct al_store {
     const al_store_class *class;
     char *where, *model;
-    int64_t width;
+    int64_t width, lost;
     bool read_only;
 };
 
