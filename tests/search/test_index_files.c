@@ -1,82 +1,12 @@
 /* test_index_files.c: the files of an SQLite index when something is wrong with them, or with the disk: every case is
  * named, and what is there stays as it is. */
-#include "search/search_test.h"
+#include "search/files_test.h"
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-
-static char path[64];
-
-/* A name for an index in a folder of its own. */
-static const char *fresh_path(void)
-{
-    static int number;
-    snprintf(path, sizeof path, "%s/%d", folder, number++);
-    assert_int_equal(mkdir(path, 0755), 0);
-    snprintf(path + strlen(path), sizeof path - strlen(path), "/photos.db");
-    return path;
-}
-
-static const char *beside(const char *suffix)
-{
-    static char name[96];
-    snprintf(name, sizeof name, "%s%s", path, suffix);
-    return name;
-}
-
-static align_status try_open(const char *where, bool create, bool read_only, align_error *err)
-{
-    align_index_options options = ALIGN_INDEX_OPTIONS_INIT;
-    align_index *index;
-    options.model = create ? MODEL : NULL;
-    options.width = create ? WIDTH : 0;
-    options.create = create;
-    options.read_only = read_only;
-    const align_status status = align_index_open(&index, where, &options, err);
-    align_index_close(index);
-    return status;
-}
-
-static void write_text(const char *where, const char *text)
-{
-    assert_done(al_file_write(where, text, strlen(text), &err));
-}
-
-static void change(const char *where, const char *sql)
-{
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(where, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
-}
-
-/* An index of count items at a fresh path. */
-static void make_index(size_t count)
-{
-    align_index *index = open_index(fresh_path(), true);
-    if (count)
-        add_many(index, 1, count);
-    align_index_close(index);
-}
-
-static void assert_holds(size_t count)
-{
-    align_index *index = open_index(path, false);
-    align_hits hits;
-    align_query_options options = ALIGN_QUERY_OPTIONS_INIT;
-    float query[WIDTH];
-    options.top = 1000000;
-    make_vector(1, query);
-    assert_int_equal(info_of(index).images, count);
-    assert_done(align_index_query(index, query, 1, &options, &hits, &err));
-    assert_int_equal(hits.offsets[1], count);
-    align_hits_done(&hits);
-    align_index_close(index);
-}
 
 /* ---- files of others ---- */
 
@@ -192,68 +122,6 @@ static void vectors_shrink(void **state)
     align_index_close(index);
 }
 
-static void repair_index(int64_t lost)
-{
-    align_index_options options = ALIGN_INDEX_OPTIONS_INIT;
-    align_index *index;
-    options.repair = true;
-    assert_done(align_index_open(&index, path, &options, &err));
-    assert_int_equal(info_of(index).lost, lost);
-    align_index_close(index);
-}
-
-/* What is lost is let go of, and can be added again. */
-static void lost_vectors_are_let_go(void **state)
-{
-    (void)state;
-    for (int damage = 0; damage < 4; damage++) {
-        make_index(10);
-        align_index *index = open_index(path, false);
-        const int64_t gone[] = {2, 9};
-        assert_done(align_index_remove(index, gone, 2, NULL, &err));
-        align_index_close(index);
-        repair_index(0);
-        assert_holds(8);
-        if (damage == 0)
-            assert_int_equal(truncate(beside("-vectors-1"), 4096 + 6 * WIDTH * 2 + 5), 0);
-        else if (damage == 1)
-            assert_int_equal(truncate(beside("-vectors-1"), 7), 0);
-        else if (damage == 2)
-            assert_int_equal(unlink(beside("-vectors-1")), 0);
-        else
-            write_text(beside("-vectors-1"), "something else");
-        assert_refused(try_open(path, false, false, &err), ALIGN_ERROR_FORMAT, "-vectors-1");
-        assert_refused(try_open(path, false, false, &err), ALIGN_ERROR_FORMAT, "align index repair");
-        repair_index(damage == 0 ? 3 : 8);
-        assert_holds(damage == 0 ? 5 : 0);
-        index = open_index(path, false);
-        add_many(index, 1, 10);
-        align_index_close(index);
-        assert_holds(10);
-    }
-}
-
-/* What a newer version has written may be whole: nothing of it is let go of. */
-static void what_is_newer_is_not_repaired(void **state)
-{
-    (void)state;
-    align_index_options options = ALIGN_INDEX_OPTIONS_INIT;
-    align_index *index;
-    options.repair = true;
-    make_index(3);
-    change(path, "PRAGMA user_version = 2");
-    assert_refused(align_index_open(&index, path, &options, &err), ALIGN_ERROR_UNSUPPORTED, "newer version: format 2");
-    change(path, "PRAGMA user_version = 1");
-    const int fd = open(beside("-vectors-1"), O_WRONLY);
-    assert_int_equal(pwrite(fd, "\x09", 1, 8), 1);
-    assert_refused(align_index_open(&index, path, &options, &err), ALIGN_ERROR_UNSUPPORTED, "format 9");
-    assert_int_equal(pwrite(fd, "\x01", 1, 8), 1);
-    close(fd);
-    assert_holds(3);
-    options.read_only = true;
-    assert_refused(align_index_open(&index, path, &options, &err), ALIGN_ERROR_INVALID_ARGUMENT, "read only");
-}
-
 /* ---- rows that do not fit each other ---- */
 
 static void damaged_rows(void **state)
@@ -293,41 +161,6 @@ static void damaged_rows(void **state)
             fail_msg("%s: %d: %s", damages[i], (int)status, err.message);
         align_hits_done(&hits);
         align_index_close(index);
-    }
-}
-
-/* Rows that name vectors which are not there, or the same one; vectors and holes that do not go together. */
-static void rows_are_repaired(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *sql;
-        size_t left;
-    } damages[] = {
-        {"UPDATE items SET slot = 99 WHERE id = 3", 9},
-        {"UPDATE items SET slot = -1 WHERE id = 3", 9},
-        {"UPDATE items SET slot = 'x' WHERE id = 3", 9},
-        {"UPDATE items SET slot = 1 WHERE id = 3", 8},
-        {"DELETE FROM items WHERE id = 3", 9},
-        {"INSERT INTO holes VALUES (77)", 10},
-        {"INSERT INTO holes VALUES (4)", 10},
-        {"UPDATE state SET images = 3, texts = 9, holes = 9", 10},
-        {"UPDATE state SET slots = 5", 5},
-    };
-    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
-        make_index(10);
-        change(path, damages[i].sql);
-        align_index_options options = ALIGN_INDEX_OPTIONS_INIT;
-        align_index *index;
-        options.repair = true;
-        assert_done(align_index_open(&index, path, &options, &err));
-        assert_done(align_index_vacuum(index, &err));
-        align_index_close(index);
-        assert_holds(damages[i].left);
-        index = open_index(path, false);
-        add_many(index, 1, 10);
-        align_index_close(index);
-        assert_holds(10);
     }
 }
 
@@ -617,9 +450,6 @@ int main(void)
         cmocka_unit_test(what_is_no_index),
         cmocka_unit_test(odd_names),
         cmocka_unit_test(vectors_are_missing_or_others),
-        cmocka_unit_test(lost_vectors_are_let_go),
-        cmocka_unit_test(what_is_newer_is_not_repaired),
-        cmocka_unit_test(rows_are_repaired),
         cmocka_unit_test(a_newer_header),
         cmocka_unit_test(vectors_shrink),
         cmocka_unit_test(damaged_rows),
