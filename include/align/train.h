@@ -198,9 +198,9 @@ typedef struct align_train_result {
  * before stays whole.
  *
  * With ranks all of them call it with the same arguments and get the same status; where the options differ: MISMATCH.
- * The first one alone reads and writes output, log, plot and events, and validates; each needs the pairs. Weights begin
- * as the first one's. A batch has at least one pair a rank; with sync_batch_norm all ranks have as many slices. The
- * number of ranks may change when a run resumes.
+ * The first one alone reads and writes output, log, plot and events; each needs the pairs, and those of the validation,
+ * which is shared out. Weights begin as the first one's. A batch has at least one pair a rank; with sync_batch_norm all
+ * ranks have as many slices. The number of ranks may change when a run resumes.
  */
 ALIGN_API align_status align_train(const align_model *model, const align_processor *processor,
                                    const align_dataset *pairs, const align_dataset *validation,

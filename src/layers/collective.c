@@ -19,3 +19,8 @@ align_status al_agree(const al_collective *ranks, align_status status, align_err
     ranks->tell(ranks->user, failed, &told, sizeof told);
     return al_error_set(err, told.status, "%s", told.message);
 }
+
+size_t al_share_begin(size_t rows, int rank, int ranks)
+{
+    return rows * (size_t)rank / (size_t)ranks;
+}

@@ -30,4 +30,7 @@ typedef struct al_collective {
  * the first rank that failed, or ALIGN_OK. Without ranks (NULL) it is one's own.
  */
 align_status al_agree(const al_collective *ranks, align_status status, align_error *err);
+
+/* Where a rank's share of so many rows begins; it ends where that of rank + 1 does. */
+size_t al_share_begin(size_t rows, int rank, int ranks);
 #endif

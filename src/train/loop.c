@@ -6,8 +6,8 @@
  * then the checkpoint. Whoever resumes finds in the log every step up to the checkpoint (and cuts off what is beyond),
  * and validates again where the best model was newer.
  *
- * Ranks go through all of it together. The first one alone writes, and validates, while the others wait: what it has
- * come to is agreed on, as is whatever else only some may find out, so that all go on or all end.
+ * Ranks go through all of it together, and share out validations too. The first one alone writes, while the others
+ * wait: what it has come to is agreed on, as is whatever else only some may find out, so that all go on or all end.
  */
 #include "base/file.h"
 #include "base/folder.h"
@@ -50,8 +50,7 @@ typedef struct loop {
     al_trainer *trainer;
     al_loader *loader;
     al_matches matches;      /* empty: not asked for */
-    bool validates;          /* there are pairs for it */
-    al_validator *validator; /* where it is done */
+    al_validator *validator; /* NULL: there are no pairs for it */
     al_log *log;
     al_events *events;
     al_progress progress;
@@ -134,8 +133,8 @@ static align_status open_data(loop *l, const align_processor *processor, const a
     TRY(al_loader_new(&l->loader, pairs, processor, &loading, err));
     if (o->known_matches)
         TRY(al_matches_init(&l->matches, pairs, loading.batch, err));
-    if (validation && l->first) {
-        const al_validator_options validating = {o->max_length, o->threads, o->loader_threads};
+    if (validation) {
+        const al_validator_options validating = {o->max_length, o->threads, o->loader_threads, l->ranks};
         TRY(al_validator_new(&l->validator, validation, processor, &validating, err));
     }
 done:
@@ -427,7 +426,9 @@ static align_status measure_recall(loop *l, align_error *err)
     align_model *model = NULL;
     al_trainer_rest(l->trainer); /* in its place there is a model for a while */
     al_optimizer_swap_average(p->optimizer);
-    TRY(al_trainable_to_model(&model, p->trainable, p->trainable->values, ALIGN_PRECISION_F32, err));
+    al_together_share_statistics(l->ranks, p->trainable); /* or each would embed with a model of its own */
+    status = al_trainable_to_model(&model, p->trainable, p->trainable->values, ALIGN_PRECISION_F32, err);
+    TRY(al_agree(l->ranks, status, err));
     TRY(al_validator_run(l->validator, model, &l->recall, err));
 done:
     align_model_free(model);
@@ -440,7 +441,7 @@ static align_status validate(loop *l, align_error *err)
 {
     align_status status = ALIGN_OK;
     al_progress *p = &l->progress;
-    TRY(al_agree(l->ranks, l->first ? measure_recall(l, err) : ALIGN_OK, err));
+    TRY(al_agree(l->ranks, measure_recall(l, err), err));
     if (l->ranks)
         l->ranks->tell(l->ranks->user, 0, &l->recall, sizeof l->recall);
     l->now.validation = &l->recall;
@@ -502,7 +503,7 @@ static align_status run(loop *l, bool *stopped, align_error *err)
     bool go_on = true;
     while (l->progress.step < o->steps && go_on) {
         TRY(learn(l, err));
-        if (l->validates && is_due(l, o->validate_every))
+        if (l->validator && is_due(l, o->validate_every))
             TRY(validate(l, err));
         go_on = report(l);
         TRY(al_agree(l->ranks, record(l, go_on, err), err));
@@ -529,7 +530,6 @@ align_status align_train(const align_model *model, const align_processor *proces
         l.callbacks = *callbacks;
     l.ranks = al_ranks_collective(options->ranks);
     l.first = align_ranks_rank(options->ranks) == 0;
-    l.validates = validation != NULL;
     TRY(begin(&l, model, processor, pairs, validation, err));
     TRY(run(&l, &stopped, err));
     if (result)

@@ -36,6 +36,7 @@
 #define NAP_MOST   1000000L           /* likewise */
 #define PART       ((size_t)64 << 20) /* bytes that are told at once */
 #define RUN        ((size_t)256)      /* floats that are added up at once */
+#define OWN        ((size_t)64 << 20) /* bytes that MPI takes for itself: its libraries, queues, shared memory */
 
 typedef enum stage { SCATTERING, GATHERING } stage;
 
@@ -224,6 +225,7 @@ static void end_sums(void *user)
 static align_status get_memory(world *w, align_error *err)
 {
     const size_t ranks = (size_t)w->collective.size;
+    w->collective.memory = OWN;
     bool failed = !(w->sizes = al_calloc(ranks, sizeof(int))) || !(w->places = al_calloc(ranks, sizeof(int)));
     for (size_t i = 0; i < UNDER_WAY && !failed; i++) {
         bucket *b = &w->buckets[i];

@@ -32,9 +32,8 @@ al_sampler_step al_sampler_step_at(const al_sampler *s, uint64_t step)
     at.position = (size_t)(step % s->steps_per_epoch) * o->batch;
     const size_t left = s->items - at.position;
     at.total = left < o->batch ? left : o->batch;
-    const size_t rank = (size_t)o->rank, ranks = (size_t)o->ranks;
-    at.first = at.total * rank / ranks;
-    at.count = at.total * (rank + 1) / ranks - at.first;
+    at.first = al_share_begin(at.total, o->rank, o->ranks);
+    at.count = al_share_begin(at.total, o->rank + 1, o->ranks) - at.first;
     return at;
 }
 

@@ -138,6 +138,12 @@ done:
     return status;
 }
 
+void al_together_share_statistics(const al_collective *ranks, al_trainable *trainable)
+{
+    if (ranks)
+        tell(ranks, trainable->buffers, trainable->buffer_bytes);
+}
+
 int64_t al_together_count(const al_collective *ranks, int64_t x)
 {
     double sum = (double)x;

@@ -21,6 +21,9 @@ align_status al_together_begin(const al_collective *ranks, al_progress *progress
 align_status al_together_match(const al_collective *ranks, al_matches *matches, const al_loader_batch *batch,
                                al_step_options *step, align_error *err);
 
+/* Everyone's running statistics, of pictures of its own, become those of the first rank, which the model keeps. */
+void al_together_share_statistics(const al_collective *ranks, al_trainable *trainable);
+
 /* Everyone's x added up. */
 int64_t al_together_count(const al_collective *ranks, int64_t x);
 #endif

@@ -4,6 +4,7 @@
  * validate.h: how well a model finds pictures by their texts and texts by their pictures.
  */
 #include "base/threads.h"
+#include "layers/collective.h"
 
 #include <align/train.h>
 
@@ -25,6 +26,7 @@ typedef struct al_validator al_validator;
 typedef struct al_validator_options {
     int64_t max_length; /* tokens a text */
     int threads, loader_threads;
+    const al_collective *ranks; /* that share the work: each embeds its part of the pairs; NULL: alone */
 } al_validator_options;
 
 /* dataset and processor must outlive it. */
@@ -35,6 +37,9 @@ void al_validator_free(al_validator *validator); /* NULL is fine */
 /* Bytes that it keeps between two runs: pictures read ahead. */
 size_t al_validator_memory(const al_validator *validator);
 
-/* Pictures that cannot be read are left out, with their texts. */
+/*
+ * Pictures that cannot be read are left out, with their texts. All ranks call it, with the same model; only the first
+ * one is given the result. What fails while embeddings are made fails on all.
+ */
 align_status al_validator_run(al_validator *validator, const align_model *model, align_recall *out, align_error *err);
 #endif
