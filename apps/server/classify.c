@@ -2,27 +2,36 @@
  * classify.c: POST /v1/classify: which of some labels each picture shows, as `align classify` has it.
  *
  * A label's vector is the mean of its texts' embeddings, one text a template, at unit length again. A picture's logits
- * are picture . label / temperature, its probabilities their softmax over the labels.
+ * are picture . label / temperature, its probabilities their softmax over the labels; or, with "multi", each label's
+ * against a label of nothing.
  *
- *     {"image": P | "images": [P...], "labels": [L...], "template": T | "templates": [T...], "top": K}
- *     fields of a form: image..., label..., template..., top
+ *     {"image": P | "images": [P...], "labels": [L...], "template": T | "templates": [T...], "multi": B, "top": K}
+ *     fields of a form: image..., label..., template..., multi, top
  */
 #include "inputs.h"
 #include "routes.h"
 #include "vectors.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct classify_plan {
-    size_t n_pictures, n_labels, n_templates; /* jobs: pictures, then the labels in each template */
+    size_t n_pictures, n_labels, n_templates; /* jobs: pictures, then in each template the labels */
+    bool multi;                               /* and then nothing */
     const char **labels, **templates;
     int64_t top; /* labels to tell of each picture */
 } plan;
 
-typedef struct guess {
+typedef struct label_guess {
     size_t label;
     float logit, probability;
-} guess;
+} label_guess;
+
+/* Labels, with nothing among them where it is needed. */
+static size_t count_texts(const plan *p)
+{
+    return p->n_labels + p->multi;
+}
 
 /* ---- what was asked ---- */
 
@@ -86,7 +95,7 @@ static bool check_plan(srv_request *request, plan *p)
     if (p->n_pictures == 0)
         return srv_refuse(request, 400, "missing_input", "image", "a picture is needed: image");
     const size_t most = request->service->max_inputs;
-    if (p->n_labels > most / p->n_templates || p->n_pictures + p->n_labels * p->n_templates > most)
+    if (count_texts(p) > most / p->n_templates || p->n_pictures + count_texts(p) * p->n_templates > most)
         return srv_refuse(request, 400, "too_many_inputs", NULL,
                           "pictures, and labels times templates, are more than %zu", most);
     return true;
@@ -94,16 +103,25 @@ static bool check_plan(srv_request *request, plan *p)
 
 static bool make_jobs(srv_request *request, plan *p)
 {
-    if (!srv_make_jobs(request, p->n_pictures + p->n_labels * p->n_templates, "labels"))
+    if (!srv_make_jobs(request, p->n_pictures + count_texts(p) * p->n_templates, "labels"))
         return false;
     srv_job *job = request->jobs + p->n_pictures;
     for (size_t t = 0; t < p->n_templates; t++)
-        for (size_t i = 0; i < p->n_labels; i++) {
-            const char *text = fill_template(request, p->templates[t], p->labels[i]);
+        for (size_t i = 0; i < count_texts(p); i++) {
+            const char *text = fill_template(request, p->templates[t], i < p->n_labels ? p->labels[i] : "");
             if (!text)
                 return srv_refuse_memory(request);
             srv_set_text(request, job++, text, "labels", i);
         }
+    return true;
+}
+
+static bool read_multi_field(srv_request *request, bool *out)
+{
+    const char *text = srv_get_field(request, "multi");
+    *out = text && strcmp(text, "true") == 0;
+    if (text && !*out && strcmp(text, "false") != 0)
+        return srv_refuse(request, 400, "invalid_value", "multi", "multi is to be true or false");
     return true;
 }
 
@@ -112,7 +130,7 @@ static bool begin_form(srv_request *request, plan *p)
     p->n_pictures = srv_count_fields(request, "image");
     if (!srv_check_model(request, srv_get_field(request, "model")) ||
         !read_fields(request, "label", &p->labels, &p->n_labels) ||
-        !read_fields(request, "template", &p->templates, &p->n_templates) ||
+        !read_fields(request, "template", &p->templates, &p->n_templates) || !read_multi_field(request, &p->multi) ||
         !srv_read_field_whole(request, "top", 1, INT32_MAX, &p->top) || !check_plan(request, p) ||
         !make_jobs(request, p))
         return false;
@@ -124,7 +142,7 @@ static bool begin_json(srv_request *request, plan *p)
 {
     const char *model = NULL;
     if (!srv_read_json(request) || !srv_read_string(request, "model", &model) || !srv_check_model(request, model) ||
-        !srv_read_whole(request, "top", 1, INT32_MAX, &p->top))
+        !srv_read_flag(request, "multi", &p->multi) || !srv_read_whole(request, "top", 1, INT32_MAX, &p->top))
         return false;
     const bool many = json_object_get(request->json, "images") != NULL;
     const char *name = many ? "images" : "image";
@@ -150,10 +168,10 @@ bool srv_classify_begin(srv_request *request)
 /* The label's first text becomes its vector. */
 static void average_templates(srv_request *request, const plan *p, size_t width)
 {
-    for (size_t i = 0; i < p->n_labels; i++) {
+    for (size_t i = 0; i < count_texts(p); i++) {
         float *sum = request->jobs[p->n_pictures + i].embedding;
         for (size_t t = 1; t < p->n_templates; t++) {
-            const float *part = request->jobs[p->n_pictures + t * p->n_labels + i].embedding;
+            const float *part = request->jobs[p->n_pictures + t * count_texts(p) + i].embedding;
             for (size_t k = 0; k < width; k++)
                 sum[k] += part[k];
         }
@@ -163,13 +181,13 @@ static void average_templates(srv_request *request, const plan *p, size_t width)
 
 static int compare_guesses(const void *a, const void *b)
 {
-    const guess *x = a, *y = b;
+    const label_guess *x = a, *y = b;
     if (x->logit != y->logit)
         return x->logit < y->logit ? 1 : -1;
     return (x->label > y->label) - (x->label < y->label); /* ties keep the order that was given */
 }
 
-static void write_guesses(srv_request *request, const plan *p, const guess *guesses)
+static void write_guesses(srv_request *request, const plan *p, const label_guess *guesses)
 {
     srv_text *body = &request->draft.body;
     const size_t n = (size_t)p->top < p->n_labels ? (size_t)p->top : p->n_labels;
@@ -184,31 +202,39 @@ static void write_guesses(srv_request *request, const plan *p, const guess *gues
     }
 }
 
+/* What a picture says to each of the labels; logits has room for them and for nothing. */
+static void make_guesses(const srv_request *request, const plan *p, size_t picture, float *logits, label_guess *guesses)
+{
+    const size_t width = (size_t)srv_engine_width(request->service->engine), n = p->n_labels;
+    const float temperature = align_model_temperature(request->service->model);
+    for (size_t i = 0; i < count_texts(p); i++)
+        logits[i] =
+            srv_dot(request->jobs[picture].embedding, request->jobs[p->n_pictures + i].embedding, width) / temperature;
+    for (size_t i = 0; i < n; i++)
+        guesses[i] = (label_guess){i, logits[i], p->multi ? 1 / (1 + expf(logits[n] - logits[i])) : 0};
+    if (!p->multi) {
+        align_softmax(logits, 1, n);
+        for (size_t i = 0; i < n; i++)
+            guesses[i].probability = logits[i];
+    }
+    qsort(guesses, n, sizeof *guesses, compare_guesses);
+}
+
 void srv_classify_finish(srv_request *request)
 {
     const plan *p = request->plan;
-    const size_t width = (size_t)srv_engine_width(request->service->engine);
-    const float temperature = align_model_temperature(request->service->model);
-    guess *guesses = srv_request_alloc(request, p->n_labels, sizeof *guesses);
-    float *probabilities = srv_request_alloc(request, p->n_labels, sizeof *probabilities);
-    if (!guesses || !probabilities) {
+    label_guess *guesses = srv_request_alloc(request, p->n_labels, sizeof *guesses);
+    float *logits = srv_request_alloc(request, count_texts(p), sizeof *logits);
+    if (!guesses || !logits) {
         srv_refuse_memory(request);
         return;
     }
     srv_text *body = &request->draft.body;
-    average_templates(request, p, width);
+    average_templates(request, p, (size_t)srv_engine_width(request->service->engine));
     srv_answer_json(&request->draft);
     srv_text_print(body, "{\"results\":[");
     for (size_t picture = 0; picture < p->n_pictures; picture++) {
-        for (size_t i = 0; i < p->n_labels; i++) {
-            const float *label = request->jobs[p->n_pictures + i].embedding;
-            probabilities[i] = srv_dot(request->jobs[picture].embedding, label, width) / temperature;
-            guesses[i] = (guess){i, probabilities[i], 0};
-        }
-        align_softmax(probabilities, 1, p->n_labels);
-        for (size_t i = 0; i < p->n_labels; i++)
-            guesses[i].probability = probabilities[i];
-        qsort(guesses, p->n_labels, sizeof *guesses, compare_guesses);
+        make_guesses(request, p, picture, logits, guesses);
         srv_text_print(body, "%s{\"index\":%zu,\"labels\":[", picture > 0 ? "," : "", picture);
         write_guesses(request, p, guesses);
         srv_text_print(body, "]}");

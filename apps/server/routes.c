@@ -32,9 +32,11 @@ static bool list_models(srv_request *request)
         srv_text_string(body, service->names[i]);
         srv_text_print(body,
                        ",\"object\":\"model\",\"created\":%" PRId64 ",\"owned_by\":\"align\",\"dimensions\":%" PRId64
-                       ",\"max_tokens\":%" PRId64 "}",
+                       ",\"max_tokens\":%" PRId64 ",\"temperature\":",
                        (int64_t)service->started, srv_engine_width(service->engine),
                        srv_engine_text_limit(service->engine));
+        srv_text_float(body, align_model_temperature(service->model));
+        srv_text_print(body, "}");
     }
     srv_text_print(body, "]}\n");
     return true;

@@ -320,6 +320,29 @@ static void test_classify_form(void **state)
     free(cat);
 }
 
+/* By itself a label's probability does not depend on the others, and it is what the logits say. */
+static void test_classify_each_by_itself(void **state)
+{
+    const int port = port_of(state);
+    char *cat = demo_base64("cat.png");
+    json_t *two = expect_json(
+        client_post(port, "/v1/classify", "{\"image\":\"%s\",\"labels\":[\"cat\",\"animal\"],\"multi\":true}", cat));
+    json_t *one = expect_json(
+        client_post(port, "/v1/classify", "{\"image\":\"%s\",\"labels\":[\"animal\",\"\"],\"template\":\"{}\"}", cat));
+    const double by_itself = json_number_value(json_object_get(guess_of(two, 0, 1), "probability"));
+    const double against_nothing = json_number_value(json_object_get(guess_of(one, 0, 0), "probability"));
+    assert_string_equal(json_string_value(json_object_get(guess_of(two, 0, 1), "label")), "animal");
+    assert_true(fabs(by_itself - against_nothing) < 1e-4);
+    assert_null(guess_of(two, 0, 2));
+    json_decref(one);
+    json_decref(two);
+    two = expect_json(
+        post_form(port, "/v1/classify", "cat.png", FIELD("label") "animal\r\n" FIELD("multi") "true\r\n" FORM_END));
+    assert_true(fabs(json_number_value(json_object_get(guess_of(two, 0, 0), "probability")) - by_itself) < 1e-4);
+    json_decref(two);
+    free(cat);
+}
+
 static void test_bad_classify(void **state)
 {
     const int port = port_of(state);
@@ -334,6 +357,8 @@ static void test_bad_classify(void **state)
                    "invalid_input");
     expect_problem(post_form(port, "/v1/classify", "cat.png", FORM_END), 400, "missing_input");
     expect_problem(post_form(port, "/v1/classify", "cat.png", FIELD("label") "a\r\n" FIELD("top") "many\r\n" FORM_END),
+                   400, "invalid_value");
+    expect_problem(post_form(port, "/v1/classify", "cat.png", FIELD("label") "a\r\n" FIELD("multi") "1\r\n" FORM_END),
                    400, "invalid_value");
     expect_problem(post_form(port, "/v1/classify", "labels.txt", FIELD("label") "a\r\n" FORM_END), 400,
                    "invalid_input");
@@ -451,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_too_much),
         cmocka_unit_test(test_classify),
         cmocka_unit_test(test_classify_form),
+        cmocka_unit_test(test_classify_each_by_itself),
         cmocka_unit_test(test_bad_classify),
         cmocka_unit_test(test_similarity),
         cmocka_unit_test(test_small_routes),
