@@ -3,6 +3,7 @@
 
 #include "base/random.h"
 #include "base/status.h"
+#include "layers/collective.h"
 #include "train/dataset.h"
 
 /* Streams of random numbers under the seed, and under an item's key. */
