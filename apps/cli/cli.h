@@ -14,6 +14,8 @@
  *   ahead.c     work that several threads do ahead, taken in order
  *   batch.c     pictures in batches for the model
  *   interrupt.c signals that ask to end
+ *   aside.c     files that are there when they are whole
+ *   claims.c    work that several processes share
  *   layers.c    the table of a profile
  *   store.c     the index that is searched
  *
@@ -257,6 +259,9 @@ int cli_check_texts(const cli_command *command, const char *option, const cli_li
 /* Whether a file can be made at path: said before the work instead of after it. */
 bool cli_check_output(const char *path);
 
+/* The path absolute and without links, as far as it is there; to be freed. */
+char *cli_absolute_path(const char *path);
+
 /* Whether the path ends with the suffix, in any case. */
 bool cli_has_suffix(const char *path, const char *suffix);
 
@@ -371,6 +376,45 @@ void cli_batch_done(cli_batch *batch);
 void cli_catch_signals(void);
 bool cli_interrupted(void); /* one has asked */
 
+/* ---- aside.c ---- */
+
+/* A file that is being written beside its place, as PATH.tmp: by one process at a time. */
+typedef struct cli_aside {
+    FILE *file;
+    char *path, *temporary;
+} cli_aside;
+
+FILE *cli_aside_open(cli_aside *aside, const char *path); /* NULL after a message; is to be closed all the same */
+
+/* Puts the file on disk and into its place. False after a message, or where it was not open; what was there stays then.
+ * size may be NULL. */
+bool cli_aside_close(cli_aside *aside, int64_t *size);
+void cli_aside_drop(cli_aside *aside); /* the file is not to be */
+
+/* ---- claims.c ---- */
+
+/* A lock on a file, which is made for it and removed with it. Zeroed: none. */
+typedef struct cli_claim {
+    char *path;
+    int fd;
+} cli_claim;
+
+typedef enum cli_claim_result {
+    CLI_CLAIM_TAKEN,
+    CLI_CLAIM_BUSY,  /* another process has it, or a signal has ended the waiting */
+    CLI_CLAIM_FAILED /* after a message */
+} cli_claim_result;
+
+/* To be tried once at a time in a process, which does not see its own locks. */
+cli_claim_result cli_claim_take(cli_claim *claim, const char *path, bool wait);
+void cli_claim_release(cli_claim *claim);
+
+/* Which of how many processes this is, as mpirun or srun has told it; false (0 of 1) where nobody has. */
+bool cli_rank_find(size_t *rank, size_t *ranks);
+
+/* Where among so many pieces of work this process begins to look for one: elsewhere than the others. */
+size_t cli_first_piece(size_t pieces);
+
 /* ---- store.c ---- */
 
 typedef struct cli_store {
@@ -408,9 +452,6 @@ char *cli_user_folder(const char *variable, const char *below_home);
 /* Whether an index that was opened without one is of the session's model. False after a message. */
 bool cli_store_check_model(const cli_store *store, const cli_session *session);
 void cli_store_done(cli_store *store); /* a zeroed one is fine */
-
-/* The path as items of an index have it: absolute and without links, as far as it is there; to be freed. */
-char *cli_absolute_path(const char *path);
 
 /* Lets a filter choose what is in the folders; paths keeps their names and must outlive it. Exit codes as cli_parse. */
 int cli_filter_folders(const cli_command *command, align_filter *filter, cli_strings *paths, const cli_list *folders);

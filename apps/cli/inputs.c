@@ -177,6 +177,25 @@ align_status cli_picture_open(align_image *out, const char *path, const cli_deco
     return status;
 }
 
+/* ---- names ---- */
+
+char *cli_absolute_path(const char *path)
+{
+    char *real = realpath(path, NULL);
+    if (real)
+        return real;
+    /* Of a file that is gone the folder may be there. */
+    const char *slash = strrchr(path, '/');
+    if (slash == path || strcmp(path, ".") == 0)
+        return cli_format("%s", path);
+    char *folder = slash ? cli_format("%.*s", (int)(slash - path), path) : cli_format(".");
+    char *above = cli_absolute_path(folder);
+    char *whole = cli_join_path(above, slash ? slash + 1 : path);
+    free(above);
+    free(folder);
+    return whole;
+}
+
 /* ---- texts ---- */
 
 int cli_check_texts(const cli_command *command, const char *option, const cli_list *texts)

@@ -3,7 +3,9 @@
  * so several threads decode and process ahead of the one that runs the model; pictures are handed out in order all the
  * same.
  */
+#define _GNU_SOURCE /* sched_getaffinity */
 #include "cli.h"
+#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -49,7 +51,10 @@ static void read_picture(void *context, void *piece)
 
 size_t cli_count_cores(const cli_common *common)
 {
-    const long cores = common->threads > 0 ? (long)common->threads : sysconf(_SC_NPROCESSORS_ONLN);
+    cpu_set_t set;
+    if (common->threads > 0)
+        return (size_t)common->threads;
+    const long cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : sysconf(_SC_NPROCESSORS_ONLN);
     return cores < 1 ? 1 : (size_t)cores;
 }
 

@@ -111,23 +111,6 @@ void cli_store_done(cli_store *store)
     *store = (cli_store){0};
 }
 
-char *cli_absolute_path(const char *path)
-{
-    char *real = realpath(path, NULL);
-    if (real)
-        return real;
-    /* Of a file that is gone the folder may be there. */
-    const char *slash = strrchr(path, '/');
-    if (slash == path || strcmp(path, ".") == 0)
-        return cli_format("%s", path);
-    char *folder = slash ? cli_format("%.*s", (int)(slash - path), path) : cli_format(".");
-    char *above = cli_absolute_path(folder);
-    char *whole = cli_join_path(above, slash ? slash + 1 : path);
-    free(above);
-    free(folder);
-    return whole;
-}
-
 int cli_filter_folders(const cli_command *command, align_filter *filter, cli_strings *paths, const cli_list *folders)
 {
     if (folders->count > ALIGN_MOST_FOLDERS)

@@ -12,12 +12,14 @@
  * Every thread has a share of the items, neighbours that it takes first, so that what it wrote in one job is in its
  * own cache when the next job has it read there. Then it helps with the shares of the others.
  */
+#define _GNU_SOURCE /* sched_getaffinity */
 #include "base/threads.h"
 
 #include "base/memory.h"
 #include "base/status.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
@@ -200,9 +202,11 @@ int al_threads_count(const al_threads *t)
     return t ? t->count : 1;
 }
 
+/* Those that the process may run on: one of many that share a machine may be bound to a few. */
 static int cores(void)
 {
-    const long n = sysconf(_SC_NPROCESSORS_ONLN);
+    cpu_set_t set;
+    const long n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : sysconf(_SC_NPROCESSORS_ONLN);
     return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : (int)n;
 }
 
