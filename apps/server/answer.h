@@ -42,6 +42,9 @@ void srv_answer_problem(srv_answer *answer, unsigned status, const char *code, c
 void srv_answer_problem_v(srv_answer *answer, unsigned status, const char *code, const char *param, const char *format,
                           va_list args);
 
+/* The detail of problem "busy". */
+#define SRV_BUSY "too much is being sent at once: try again later"
+
 /* "Too Many Requests" */
 const char *srv_status_title(unsigned status);
 

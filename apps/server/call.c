@@ -14,18 +14,21 @@
 #include <string.h>
 #include <strings.h>
 
-#define MOST_PARTS  4096
-#define FORM_BUFFER (64 * 1024)
+#define MOST_PARTS     4096
+#define MOST_ARGUMENTS 64
+#define MOST_HEADERS   (16 * 1024) /* bytes; less than the library has room for, so that the refusal is ours */
+#define FORM_BUFFER    (64 * 1024)
+#define SMALL_ANSWER   4096 /* is given also where memory is short */
 
 typedef struct call {
     srv_server *server;
     srv_request *request;
     srv_connection *watched;
     struct MHD_PostProcessor *form;
-    const char *origin;    /* of a page elsewhere that may read the answer; of the connection */
-    srv_part *field;       /* of a form, that is being read */
-    size_t received, kept; /* bytes */
-    size_t parts;          /* arguments and fields */
+    const char *origin; /* of a page elsewhere that may read the answer; of the connection */
+    srv_part *field;    /* of a form, that is being read */
+    size_t received;    /* bytes */
+    size_t parts;       /* arguments and fields */
     bool in_work, is_preflight;
     unsigned status; /* that was sent */
 } call;
@@ -44,21 +47,26 @@ static const char *header_of(const call *c, const char *name)
 
 /* ---- the answer ---- */
 
+/* What a browser may do with the page, and with what is none. */
+static const char page_policy[] =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+static const char data_policy[] = "default-src 'none'; frame-ancestors 'none'; sandbox";
+
 static void add_headers(const call *c, struct MHD_Response *response)
 {
     const srv_answer *answer = &c->request->answer;
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(response, "X-Frame-Options", "DENY");
     MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+    MHD_add_response_header(response, "Content-Security-Policy", answer->asset ? page_policy : data_policy);
+    MHD_add_response_header(response, "Cross-Origin-Resource-Policy", c->origin ? "cross-origin" : "same-origin");
     MHD_add_response_header(response, "Cache-Control", answer->asset ? "no-cache" : "no-store");
     if (answer->type)
         MHD_add_response_header(response, "Content-Type", answer->type);
     if (answer->asset) {
         MHD_add_response_header(response, "ETag", answer->asset->etag);
-        MHD_add_response_header(response, "X-Frame-Options", "DENY");
         MHD_add_response_header(response, "Cross-Origin-Opener-Policy", "same-origin");
-        MHD_add_response_header(response, "Content-Security-Policy",
-                                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-                                "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
     }
     if (answer->retry_after > 0) {
         char seconds[16];
@@ -112,12 +120,22 @@ static void count_answer(const call *c)
     srv_observe(metrics, SRV_REQUEST_SECONDS, srv_now() - c->request->started);
 }
 
+/* Memory is short: instead of what there was to answer. */
+static void answer_busy(call *c)
+{
+    srv_count(c->request->service->metrics, SRV_FULL, 1);
+    srv_answer_problem(&c->request->answer, 503, "busy", NULL, SRV_BUSY);
+    c->request->answer.retry_after = 1;
+}
+
 static enum MHD_Result send_answer(call *c)
 {
     srv_answer *answer = &c->request->answer;
     size_t size;
     if (answer->body.failed)
         srv_answer_problem(answer, 503, "out_of_memory", NULL, "the server is out of memory");
+    else if (answer->body.length > SMALL_ANSWER && !srv_request_reserve(c->request, answer->body.length))
+        answer_busy(c);
     struct MHD_Response *response = make_response(answer, header_of(c, "If-None-Match"), &size);
     if (!response)
         return MHD_NO;
@@ -152,10 +170,18 @@ static void judge_origin(call *c, const char *host)
         REFUSE(c, 403, "wrong_origin", NULL, "pages of other origins may not ask");
 }
 
+/* Whether a Content-Type is this one, whatever its parameters. */
+static bool is_type(const char *type, const char *name)
+{
+    const size_t length = strlen(name);
+    return type && strncasecmp(type, name, length) == 0 && strchr("; \t", type[length]);
+}
+
 static void judge_body(call *c)
 {
     const srv_request *request = c->request;
     const char *type = header_of(c, "Content-Type"), *length = header_of(c, "Content-Length");
+    const char *encoding = header_of(c, "Content-Encoding");
     const unsigned takes = request->route->takes;
     if (length && (strlen(length) > 15 || strtoull(length, NULL, 10) > c->server->settings.max_body)) {
         REFUSE(c, 413, "body_too_large", NULL, "a body has at most %zu bytes", c->server->settings.max_body);
@@ -163,8 +189,11 @@ static void judge_body(call *c)
     }
     if (takes == 0)
         return;
-    const bool is_json = type && strncasecmp(type, "application/json", 16) == 0;
-    const bool is_form = type && strncasecmp(type, "multipart/form-data", 19) == 0;
+    if (!length && !header_of(c, "Transfer-Encoding"))
+        REFUSE(c, 411, "length_required", NULL, "a body is needed, and its Content-Length");
+    if (encoding && strcasecmp(encoding, "identity") != 0)
+        REFUSE(c, 415, "wrong_encoding", NULL, "bodies are not to be compressed");
+    const bool is_json = is_type(type, "application/json"), is_form = is_type(type, "multipart/form-data");
     if (!((is_json && (takes & SRV_TAKES_JSON)) || (is_form && (takes & SRV_TAKES_FORM))))
         REFUSE(c, 415, "wrong_type", NULL, "the body's Content-Type is to be application/json%s",
                takes & SRV_TAKES_FORM ? " or multipart/form-data" : "");
@@ -185,9 +214,34 @@ static void find_route(call *c, const char *method, const char *path)
     }
 }
 
+static const struct sockaddr *address_of(const call *c)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c->request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    return info ? info->client_addr : NULL;
+}
+
+static void judge_load(call *c)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c->request->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    const struct sockaddr *address = address_of(c);
+    unsigned retry_after;
+    if (c->server->rates && address && !srv_rates_admit(c->server->rates, address, c->request->started, &retry_after)) {
+        srv_count(c->request->service->metrics, SRV_OFTEN, 1);
+        REFUSE(c, 429, "too_often", NULL, "requests come too often from this address: try again later");
+        c->request->answer.retry_after = retry_after;
+    }
+    if (info && info->header_size > MOST_HEADERS) {
+        REFUSE(c, 431, "headers_too_large", NULL, "the headers of a request have at most %d bytes", MOST_HEADERS);
+        c->request->answer.closes = true;
+    }
+}
+
 static void judge(call *c, const char *method, const char *path)
 {
     const char *token = c->server->settings.token;
+    judge_load(c);
     judge_origin(c, header_of(c, "Host"));
     c->is_preflight = c->origin && strcmp(method, "OPTIONS") == 0;
     find_route(c, method, path);
@@ -205,7 +259,7 @@ static enum MHD_Result add_argument(void *closure, enum MHD_ValueKind kind, cons
 {
     call *c = closure;
     (void)kind;
-    if (++c->parts > MOST_PARTS)
+    if (++c->parts > MOST_ARGUMENTS)
         return MHD_NO;
     srv_part *part = srv_request_add_part(c->request, name, true);
     return part && srv_part_append(part, value ? value : "", value ? strlen(value) : 0) ? MHD_YES : MHD_NO;
@@ -266,15 +320,10 @@ static bool has_room(call *c, size_t n)
     }
     if (c->request->answer.status != 0)
         return false;
-    if (atomic_fetch_add(&c->server->body_bytes, n) + n > settings->max_bodies) {
-        atomic_fetch_sub(&c->server->body_bytes, n);
-        srv_count(c->request->service->metrics, SRV_FULL, 1);
-        REFUSE(c, 503, "busy", NULL, "too much is being sent at once: try again later");
-        c->request->answer.retry_after = 1;
+    if (!srv_request_reserve(c->request, n)) {
+        answer_busy(c);
         return false;
     }
-    c->kept += n;
-    srv_gauge_add(c->request->service->metrics, SRV_BODY_BYTES, (int64_t)n);
     return true;
 }
 
@@ -318,6 +367,8 @@ static enum MHD_Result open_call(srv_server *server, struct MHD_Connection *conn
     srv_watch_enter(server->watch, c->watched, SRV_READING, NULL, 0);
     judge(c, method, path);
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_argument, c);
+    if (c->parts > MOST_ARGUMENTS)
+        REFUSE(c, 400, "too_many_arguments", NULL, "an address has at most %d arguments", MOST_ARGUMENTS);
     if (request->answer.status == 0 && request->is_form &&
         !(c->form = MHD_create_post_processor(connection, FORM_BUFFER, add_field, c)))
         REFUSE(c, 400, "invalid_form", NULL, "the form's Content-Type has no boundary");
@@ -369,15 +420,12 @@ void srv_call_wake(srv_request *request)
 static void log_call(const call *c)
 {
     const srv_request *request = c->request;
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *client = address_of(c);
     char address[INET6_ADDRSTRLEN] = "-";
-    if (info && info->client_addr->sa_family == AF_INET)
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)info->client_addr)->sin_addr, address,
-                  sizeof address);
-    else if (info && info->client_addr->sa_family == AF_INET6)
-        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)info->client_addr)->sin6_addr, address,
-                  sizeof address);
+    if (client && client->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)client)->sin_addr, address, sizeof address);
+    else if (client && client->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)client)->sin6_addr, address, sizeof address);
     const char *method = request->route ? request->route->method : "-",
                *path = request->route ? request->route->path : "-";
     const double milliseconds = 1000 * (srv_now() - request->started);
@@ -401,8 +449,6 @@ void srv_call_completed(void *closure, struct MHD_Connection *connection, void *
         MHD_destroy_post_processor(c->form);
     if (server->settings.logs)
         log_call(c);
-    atomic_fetch_sub(&server->body_bytes, c->kept);
-    srv_gauge_add(server->service->metrics, SRV_BODY_BYTES, -(int64_t)c->kept);
     srv_watch_enter(server->watch, c->watched, SRV_IDLE, NULL, 0);
     srv_request_release(c->request);
     free(c);

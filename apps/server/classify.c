@@ -15,6 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Bytes: answers tell each label for every picture, and a template may have its label many times. */
+#define LONGEST_LABEL 1024
+#define LONGEST_TEXT  8192
+
 typedef struct classify_plan {
     size_t n_pictures, n_labels, n_templates; /* jobs: pictures, then in each template the labels */
     bool multi;                               /* and then nothing */
@@ -35,13 +39,19 @@ static size_t count_texts(const plan *p)
 
 /* ---- what was asked ---- */
 
-/* The template with the label in place of every "{}"; NULL without memory. */
-static char *fill_template(srv_request *request, const char *template, const char *label)
+static size_t count_holes(const char *template)
 {
     size_t holes = 0;
     for (const char *hole = template; (hole = strstr(hole, "{}")) != NULL; hole += 2)
         holes++;
-    char *text = srv_request_alloc(request, strlen(template) + holes * strlen(label) + 1, 1), *end = text;
+    return holes;
+}
+
+/* The template with the label in place of every "{}"; NULL without memory. */
+static char *fill_template(srv_request *request, const char *template, const char *label)
+{
+    char *text = srv_request_alloc(request, strlen(template) + count_holes(template) * strlen(label) + 1, 1);
+    char *end = text;
     for (const char *hole; text && (hole = strstr(template, "{}")) != NULL; template = hole + 2) {
         memcpy(end, template, (size_t)(hole - template));
         end = stpcpy(end + (hole - template), label);
@@ -79,6 +89,26 @@ static bool read_fields(srv_request *request, const char *name, const char ***ou
     return true;
 }
 
+/* Neither strings alone nor what they make together may be long. */
+static bool check_lengths(srv_request *request, const plan *p)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < p->n_labels; i++) {
+        const size_t length = strlen(p->labels[i]);
+        if (length > LONGEST_LABEL)
+            return srv_refuse(request, 400, "invalid_value", "labels", "label %zu has more than %d bytes", i,
+                              LONGEST_LABEL);
+        longest = length > longest ? length : longest;
+    }
+    for (size_t i = 0; i < p->n_templates; i++) {
+        const size_t length = strlen(p->templates[i]);
+        if (length > LONGEST_TEXT || length + count_holes(p->templates[i]) * longest > LONGEST_TEXT)
+            return srv_refuse(request, 400, "invalid_value", "templates",
+                              "template %zu with a label in it has more than %d bytes", i, LONGEST_TEXT);
+    }
+    return true;
+}
+
 static bool check_plan(srv_request *request, plan *p)
 {
     static const char *plain[] = {"{}"};
@@ -98,7 +128,7 @@ static bool check_plan(srv_request *request, plan *p)
     if (count_texts(p) > most / p->n_templates || p->n_pictures + count_texts(p) * p->n_templates > most)
         return srv_refuse(request, 400, "too_many_inputs", NULL,
                           "pictures, and labels times templates, are more than %zu", most);
-    return true;
+    return check_lengths(request, p);
 }
 
 static bool make_jobs(srv_request *request, plan *p)

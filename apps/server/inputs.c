@@ -5,43 +5,79 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Values in a body: more could not be of use, and each takes many times its bytes when it is read. */
-#define MOST_VALUES 400000
+/* Of a body: values (more could not be of use), objects and arrays (for each input, and besides), and how deep these
+ * may be in each other. */
+#define MOST_VALUES     400000
+#define MOST_CONTAINERS 8
+#define MORE_CONTAINERS 64
+#define DEEPEST         32
+
+/* What values take when they are read, which is many times their bytes in the body. */
+#define VALUE_BYTES     48
+#define CONTAINER_BYTES 400
 
 /* ---- the body ---- */
 
-/* The commas and brackets outside of strings, of which there is one for every value. */
-static size_t count_values(const char *body, size_t size)
+typedef struct extent {
+    size_t values, containers, depth;
+} extent;
+
+/* Counts what is outside of strings: before every value but the first there is a comma or a bracket. */
+static extent measure(const char *body, size_t size)
 {
-    size_t count = 0;
+    extent e = {0};
+    size_t depth = 0;
     bool quoted = false;
     for (size_t i = 0; i < size; i++) {
         const char c = body[i];
-        if (quoted && c == '\\')
+        if (quoted && c == '\\') {
             i++;
-        else if (c == '"')
+        } else if (c == '"') {
             quoted = !quoted;
-        else if (!quoted && (c == ',' || c == '[' || c == '{'))
-            count++;
+        } else if (!quoted && (c == '[' || c == '{')) {
+            e.containers++;
+            depth++;
+            e.depth = depth > e.depth ? depth : e.depth;
+        } else if (!quoted && (c == ']' || c == '}')) {
+            depth -= depth > 0;
+        }
+        e.values += !quoted && (c == ',' || c == '[' || c == '{');
     }
-    return count;
+    return e;
+}
+
+/* The body before it is read: what it would take is known from a look at its punctuation. */
+static bool check_extent(srv_request *request, const char *body)
+{
+    const extent e = measure(body, request->body_size);
+    const size_t most = MOST_CONTAINERS * request->service->max_inputs + MORE_CONTAINERS;
+    if (e.values > MOST_VALUES)
+        return srv_refuse(request, 413, "too_many_values", NULL, "the body has more than %d values", MOST_VALUES);
+    if (e.depth > DEEPEST)
+        return srv_refuse(request, 400, "too_deep", NULL, "the body has arrays or objects in more than %d others",
+                          DEEPEST);
+    if (e.containers > most)
+        return srv_refuse(request, 413, "too_many_values", NULL, "the body has more than %zu arrays and objects", most);
+    return srv_request_reserve(request, e.values * VALUE_BYTES + e.containers * CONTAINER_BYTES) ||
+           srv_refuse_busy(request);
 }
 
 bool srv_read_json(srv_request *request)
 {
     json_error_t error;
     const char *body = request->body ? request->body : "";
-    if (count_values(body, request->body_size) > MOST_VALUES)
-        return srv_refuse(request, 413, "too_many_values", NULL, "the body has more than %d values", MOST_VALUES);
-    request->json = json_loadb(body, request->body_size, 0, &error);
-    if (!request->json && json_error_code(&error) == json_error_out_of_memory)
-        return srv_refuse_memory(request);
-    if (!request->json)
-        return srv_refuse(request, 400, "invalid_json", NULL, "the body is not JSON: line %d, column %d", error.line,
-                          error.column);
-    if (!json_is_object(request->json))
+    if (!check_extent(request, body))
+        return false;
+    request->json = json_loadb(body, request->body_size, JSON_REJECT_DUPLICATES, &error);
+    if (request->json && json_is_object(request->json))
+        return true;
+    if (request->json)
         return srv_refuse(request, 400, "invalid_json", NULL, "the body is to be an object of JSON");
-    return true;
+    if (json_error_code(&error) == json_error_out_of_memory)
+        return srv_refuse_memory(request);
+    return srv_refuse(request, 400, "invalid_json", NULL, "the body is not JSON%s: line %d, column %d",
+                      json_error_code(&error) == json_error_duplicate_key ? ", for a name comes twice" : "", error.line,
+                      error.column);
 }
 
 /* ---- fields ---- */

@@ -14,6 +14,7 @@
     X(ANSWERS_REFUSED, "align_http_answers_total", "status=\"4xx\"", NULL) \
     X(ANSWERS_FAILED, "align_http_answers_total", "status=\"5xx\"", NULL) \
     X(FULL, "align_refused_total", "reason=\"full\"", "Requests that were refused to protect the others.") \
+    X(OFTEN, "align_refused_total", "reason=\"rate\"", NULL) \
     X(LATE, "align_refused_total", "reason=\"deadline\"", NULL) \
     X(GONE, "align_abandoned_total", "", "Requests whose client went away before the answer.") \
     X(SLOW, "align_slow_clients_total", "", "Connections closed because the client was too slow.") \
@@ -29,7 +30,7 @@
     X(IN_WORK, "align_requests_in_work", "", "Requests that wait for their answer.") \
     X(QUEUE_TEXTS, "align_queue", "kind=\"text\"", "Inputs admitted and not answered yet.") \
     X(QUEUE_PICTURES, "align_queue", "kind=\"picture\"", NULL) \
-    X(BODY_BYTES, "align_body_bytes", "", "Bytes of request bodies in memory.")
+    X(HELD_BYTES, "align_held_bytes", "", "Bytes of requests and answers in memory.")
 
 /* Bounds are those of seconds or of counts. */
 #define SRV_HISTOGRAMS(X) \

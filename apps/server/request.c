@@ -40,6 +40,22 @@ bool srv_refuse_memory(srv_request *request)
     return srv_refuse(request, 503, "out_of_memory", NULL, "the server is out of memory");
 }
 
+bool srv_request_reserve(srv_request *request, size_t bytes)
+{
+    if (!srv_budget_take(request->service->budget, bytes))
+        return false;
+    atomic_fetch_add(&request->reserved, bytes);
+    return true;
+}
+
+bool srv_refuse_busy(srv_request *request)
+{
+    srv_count(request->service->metrics, SRV_FULL, 1);
+    srv_refuse(request, 503, "busy", NULL, SRV_BUSY);
+    request->draft.retry_after = 1;
+    return false;
+}
+
 /* ---- parts ---- */
 
 srv_part *srv_request_add_part(srv_request *request, const char *name, bool is_argument)
@@ -118,6 +134,7 @@ void srv_request_release(srv_request *request)
     json_decref(request->json);
     srv_answer_done(&request->draft);
     srv_answer_done(&request->answer);
+    srv_budget_give(request->service->budget, atomic_load(&request->reserved));
     free(request->body);
     free(request);
 }

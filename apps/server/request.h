@@ -10,6 +10,7 @@
  * Two hold a request: the connection that it came by, and the work that is done for it.
  */
 #include "answer.h"
+#include "budget.h"
 #include "engine.h"
 #include <jansson.h>
 
@@ -34,6 +35,7 @@ typedef struct srv_service {
     const align_processor *processor;
     srv_engine *engine;
     srv_metrics *metrics;
+    srv_budget *budget;       /* of all requests; the server sets it */
     const char *const *names; /* of the model; the first is the one that answers give */
     size_t n_names;
     size_t max_inputs; /* of a request */
@@ -78,6 +80,7 @@ struct srv_request {
     srv_task task;
     atomic_size_t pending; /* jobs */
     atomic_int holders;
+    atomic_size_t reserved; /* of the budget */
     atomic_bool claimed;
     struct srv_block *memory;
 };
@@ -100,10 +103,14 @@ void srv_request_job_done(srv_job *job);
 
 /* ---- for routes ---- */
 
+/* Takes bytes out of the budget, for as long as the request lives. False where there are not so many. */
+bool srv_request_reserve(srv_request *request, size_t bytes);
+
 /* Writes the problem to the draft (srv_answer_problem) and gives false. */
 bool srv_refuse(srv_request *request, unsigned status, const char *code, const char *param, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 bool srv_refuse_memory(srv_request *request);
+bool srv_refuse_busy(srv_request *request); /* the budget is spent */
 
 /* Zeroed memory that lives as long as the request; NULL without memory. */
 void *srv_request_alloc(srv_request *request, size_t count, size_t size);

@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 #define MEBI             (1024 * 1024)
-#define BODIES_IN_MEMORY 8 /* so many of the largest size, or more smaller ones */
+#define BODIES_IN_MEMORY 8   /* so many of the largest size, or more smaller ones */
+#define FAIR_SHARE       100 /* connections, and requests a second, of one address of a network */
 
 typedef struct arguments {
     cli_common common;
@@ -22,7 +23,7 @@ typedef struct arguments {
     int64_t port, workers, cache;                                             /* cache: MiB */
     int64_t max_body, max_inputs, max_pixels, max_queue;                      /* of a body: MiB */
     int64_t max_connections, max_client_connections, max_texts, max_pictures; /* the last two: of a batch */
-    double wait, timeout, deadline;                                           /* wait: milliseconds */
+    double wait, timeout, deadline, client_rate;                              /* wait: milliseconds */
 } arguments;
 
 /* ---- arguments ---- */
@@ -40,6 +41,12 @@ static int check(const cli_command *self, arguments *args)
                                "whoever reaches %s could use this server: give a token, by --token or in "
                                "ALIGN_TOKEN, or say --insecure",
                                args->host);
+    /* Who can reach this machine only shares it with nobody. */
+    const int fair_share = srv_is_loopback_name(args->host) ? 0 : FAIR_SHARE;
+    if (args->max_client_connections < 0)
+        args->max_client_connections = fair_share;
+    if (args->client_rate < 0)
+        args->client_rate = fair_share;
     if (args->port > 65535)
         return cli_usage_error(self, "--port is at most 65535, not %lld", (long long)args->port);
     if (args->max_inputs > args->max_queue)
@@ -64,7 +71,9 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
         {CLI_INT, "max-pixels", "N", &args->max_pixels, 1, "most pixels of a picture (default: 50000000)"},
         {CLI_INT, "max-connections", "N", &args->max_connections, 1, "most connections (default: 2000)"},
         {CLI_INT, "max-client-connections", "N", &args->max_client_connections, 0,
-         "most connections of one address; 0: any number (default: 0)"},
+         "most connections of one address; 0: any number (default: 0 on the loopback, else 100)"},
+        {CLI_REAL, "client-rate", "N", &args->client_rate, 0,
+         "most requests of one address a second; 0: any number (default: 0 on the loopback, else 100)"},
         {CLI_INT, "queue", "N", &args->max_queue, 1,
          "texts and pictures that may wait; more are refused for now (default: 1024)"},
         {CLI_INT, "batch-texts", "N", &args->max_texts, 1, "most texts computed together (default: 64)"},
@@ -119,9 +128,10 @@ static srv_settings server_settings(const arguments *args)
         .origins = args->origins.items,
         .n_origins = args->origins.count,
         .max_body = (size_t)args->max_body * MEBI,
-        .max_bodies = (size_t)args->max_body * MEBI * BODIES_IN_MEMORY,
+        .max_held = (size_t)args->max_body * MEBI * BODIES_IN_MEMORY,
         .max_connections = (unsigned)args->max_connections,
         .max_connections_per_client = (unsigned)args->max_client_connections,
+        .client_rate = args->client_rate,
         .timeout = args->timeout,
         .logs = !args->common.quiet,
         .logs_json = args->common.json,
@@ -180,6 +190,8 @@ static int run(const cli_command *self, int argc, char **argv)
                       .max_pixels = 50000000,
                       .max_queue = 1024,
                       .max_connections = 2000,
+                      .max_client_connections = -1,
+                      .client_rate = -1,
                       .max_texts = 64,
                       .max_pictures = 16,
                       .wait = 2,

@@ -12,8 +12,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define HEADER_BYTES (32 * 1024) /* of a connection: its headers must fit, and the bytes on their way */
+#define HEADER_BYTES (64 * 1024) /* of a connection: its headers must fit, and the bytes on their way */
 #define BACKLOG      512
+#define OTHER_FILES  64 /* than connections */
 
 static align_status fail(align_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static align_status fail(align_error *err, const char *format, ...)
@@ -75,15 +76,16 @@ static align_status open_socket(srv_server *server, int *fd, align_error *err)
     return ALIGN_OK;
 }
 
-/* Connections are files: as many as are allowed should be possible. */
-static void allow_files(unsigned connections)
+/* Connections are files: raises the limit of these, and gives the number of connections that it leaves room for. */
+static unsigned allow_files(unsigned connections)
 {
     struct rlimit limit;
-    const rlim_t wanted = (rlim_t)connections + 64;
+    const rlim_t wanted = (rlim_t)connections + OTHER_FILES;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
-        return;
+        return connections;
     limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
     setrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur > OTHER_FILES ? (unsigned)(limit.rlim_cur - OTHER_FILES) : 1;
 }
 
 /* What the library has to say of connections is of no use to whoever runs a server. */
@@ -99,21 +101,25 @@ align_status srv_server_start(srv_server *server, srv_service *service, const sr
     int fd;
     *server = (srv_server){.settings = *settings, .service = service};
     service->wake = srv_call_wake;
-    allow_files(settings->max_connections);
+    srv_budget_init(&server->budget, settings->max_held, service->metrics);
+    service->budget = &server->budget;
+    const unsigned connections = allow_files(settings->max_connections);
     if (open_socket(server, &fd, err) != ALIGN_OK)
         return err->status;
     server->watch = srv_watch_open(service->metrics, settings->timeout);
-    if (server->watch)
+    server->rates = settings->client_rate > 0 ? srv_rates_new(settings->client_rate) : NULL;
+    if (server->watch && (server->rates || settings->client_rate <= 0))
         server->daemon = MHD_start_daemon(
             MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
             srv_call_handle, server, MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-            MHD_OPTION_CONNECTION_LIMIT, settings->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+            MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
             settings->max_connections_per_client, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_BYTES,
             MHD_OPTION_NOTIFY_COMPLETED, srv_call_completed, server, MHD_OPTION_NOTIFY_CONNECTION, srv_call_connection,
             server, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     if (server->daemon)
         return ALIGN_OK;
     srv_watch_close(server->watch);
+    srv_rates_free(server->rates);
     close(fd);
     return fail(err, "the HTTP library could not start: %s", strerror(errno));
 }
@@ -127,4 +133,5 @@ void srv_server_drain(srv_server *server)
     srv_watch_drain(server->watch);
     MHD_stop_daemon(server->daemon);
     srv_watch_close(server->watch);
+    srv_rates_free(server->rates);
 }

@@ -14,11 +14,13 @@
  *   answer.c       answers and problems
  *   engine.c       many requests' texts and pictures, computed together; prepare.c and batch.c before and in the model
  *   cache.c        embeddings of texts that come again
- *   auth.c metrics.c text.c
+ *   auth.c         who may ask; rate.c how often; budget.c how much at a time
+ *   metrics.c text.c
  *
  * Threads: the HTTP library's one, which moves bytes; the engine's workers, which read requests, tokenise, decode and
  * write answers; the engine's computing one; and that of watch.c.
  */
+#include "rate.h"
 #include "request.h"
 #include "watch.h"
 
@@ -30,8 +32,9 @@ typedef struct srv_settings {
     const char *const *origins; /* of pages elsewhere that may ask; "*": all */
     size_t n_origins;
     size_t max_body;                                      /* bytes */
-    size_t max_bodies;                                    /* bytes of all that are in memory */
+    size_t max_held;                                      /* bytes of requests and answers in memory */
     unsigned max_connections, max_connections_per_client; /* 0: the latter is not limited */
+    double client_rate;                                   /* requests of one address a second; 0: any number */
     double timeout;                                       /* seconds */
     bool logs, logs_json;
 } srv_settings;
@@ -42,7 +45,8 @@ typedef struct srv_server {
     srv_watch *watch;
     struct MHD_Daemon *daemon;
     int port; /* that it listens on */
-    atomic_size_t body_bytes;
+    srv_budget budget;
+    srv_rates *rates; /* or NULL */
 } srv_server;
 
 /* Service and what the settings point to must outlive the server. */

@@ -38,7 +38,7 @@ void house_prepare(house *h)
     h->settings = (srv_settings){.host = "127.0.0.1",
                                  .checks_host = true,
                                  .max_body = 1 << 20,
-                                 .max_bodies = 8 << 20,
+                                 .max_held = 32 << 20,
                                  .max_connections = 200,
                                  .timeout = 600};
 }
