@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_LENGTH 64 /* tokens: AlignProcessor's max_length */
+#define TEXT_LENGTH  64        /* tokens: AlignProcessor's max_length */
+#define LONGEST_TEXT (1 << 20) /* bytes: tokenising takes some thirty times as much memory */
 
 static const char no_memory[] = "the server is out of memory";
 
@@ -75,6 +76,8 @@ static srv_outcome keep_row(const srv_preparer *preparer, srv_job *job, const in
 
 static srv_outcome prepare_text(const srv_preparer *preparer, srv_job *job)
 {
+    if (strlen(job->text) > LONGEST_TEXT)
+        return bad(job, "the text has more than a MiB");
     align_encode_options options = ALIGN_ENCODE_OPTIONS_INIT;
     align_encoding encoding = {0};
     options.padding = ALIGN_PAD_NONE;

@@ -142,6 +142,21 @@ static void test_json_that_grows(void **state)
     srv_text_done(&wide);
 }
 
+static void test_long_text(void **state)
+{
+    house *h = build_house();
+    (void)state;
+    h->settings.max_body = 4 << 20;
+    house_open(h);
+    srv_text words = repeated("a ", 1 << 19);
+    expect_ok(client_post(h->server.port, "/v1/embeddings", "{\"input\":\"%s\"}", words.bytes));
+    reply r = client_post(h->server.port, "/v1/embeddings", "{\"input\":[\"cat\",\"%sa\"]}", words.bytes);
+    expect_problem(r, 400, "invalid_input");
+    srv_text_done(&words);
+    house_close(h);
+    free(h);
+}
+
 /* A few bytes that ask for many. */
 static void test_templates_that_grow(void **state)
 {
@@ -264,6 +279,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_json_that_grows, open_house, close_house),
         cmocka_unit_test_setup_teardown(test_templates_that_grow, open_house, close_house),
         cmocka_unit_test_setup_teardown(test_pictures_that_grow, open_house, close_house),
+        cmocka_unit_test(test_long_text),
         cmocka_unit_test(test_rate),
         cmocka_unit_test(test_memory),
     };
