@@ -155,6 +155,9 @@ typedef struct align_filter {
 ALIGN_API align_status align_index_find(align_index *index, const char *path, const char *member, align_item *out,
                                         bool *found, align_error *err);
 
+/* The item of that id. Its strings are the index's, until the next call. */
+ALIGN_API align_status align_index_item(align_index *index, int64_t id, align_item *out, bool *found, align_error *err);
+
 /* The vector of an item, [width] f32 of unit length, as it is kept; NOT_FOUND. */
 ALIGN_API align_status align_index_vector(align_index *index, int64_t id, float *out, align_error *err);
 

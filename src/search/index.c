@@ -296,6 +296,13 @@ align_status align_index_find(align_index *index, const char *path, const char *
     return index->store->class->find(index->store, path, al_text(member), out, found, err);
 }
 
+align_status align_index_item(align_index *index, int64_t id, align_item *out, bool *found, align_error *err)
+{
+    *out = (align_item)ALIGN_ITEM_INIT;
+    *found = false;
+    return index->store->class->item(index->store, id, out, found, err);
+}
+
 align_status align_index_vector(align_index *index, int64_t id, float *out, align_error *err)
 {
     return index->store->class->vector(index->store, id, out, err);

@@ -178,6 +178,28 @@ align_status al_postgres_find(al_store *store, const char *path, const char *mem
                            &(wanted){.path = path, .member = al_text(member), .item = out, .found = found}, err);
 }
 
+static align_status get_item(al_postgres *p, void *task, align_error *err)
+{
+    align_status status = ALIGN_OK;
+    const wanted *w = task;
+    al_postgres_statement statement = {.sql = ""};
+    const int id = al_postgres_put_int(&statement, w->id);
+    al_postgres_say(&statement, "SELECT " AL_POSTGRES_COLUMNS " FROM items WHERE id = $%d::bigint", id);
+    PQclear(p->found);
+    p->found = NULL;
+    TRY(al_postgres_run(&p->session, &statement, &p->found, err));
+    *w->found = PQntuples(p->found) > 0;
+    if (*w->found)
+        TRY(al_postgres_get_item(p, p->found, 0, w->item, err));
+done:
+    return status;
+}
+
+align_status al_postgres_item(al_store *store, int64_t id, align_item *out, bool *found, align_error *err)
+{
+    return al_postgres_try((al_postgres *)store, get_item, &(wanted){.id = id, .item = out, .found = found}, err);
+}
+
 static align_status get_vector(al_postgres *p, void *task, align_error *err)
 {
     align_status status = ALIGN_OK;

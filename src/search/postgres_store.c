@@ -89,6 +89,7 @@ static const al_store_class postgres_class = {
     .remove = al_postgres_remove,
     .vacuum = al_postgres_vacuum,
     .find = al_postgres_find,
+    .item = al_postgres_item,
     .vector = al_postgres_vector,
     .cursor_open = al_postgres_cursor_open,
     .cursor_next = al_postgres_cursor_next,

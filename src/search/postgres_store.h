@@ -67,6 +67,7 @@ align_status al_postgres_add(al_store *store, const align_item *items, const flo
 align_status al_postgres_update(al_store *store, const align_item *items, size_t count, align_error *err);
 align_status al_postgres_remove(al_store *store, const int64_t *ids, size_t count, size_t *removed, align_error *err);
 align_status al_postgres_vacuum(al_store *store, align_error *err);
+align_status al_postgres_item(al_store *store, int64_t id, align_item *out, bool *found, align_error *err);
 align_status al_postgres_find(al_store *store, const char *path, const char *member, align_item *out, bool *found,
                               align_error *err);
 align_status al_postgres_vector(al_store *store, int64_t id, float *out, align_error *err);

@@ -202,6 +202,7 @@ static const al_store_class sqlite_class = {
     .remove = al_sqlite_remove,
     .vacuum = al_sqlite_vacuum,
     .find = al_sqlite_find,
+    .item = al_sqlite_item,
     .vector = al_sqlite_vector,
     .cursor_open = al_sqlite_cursor_open,
     .cursor_next = al_sqlite_cursor_next,

@@ -40,6 +40,7 @@
     X(CLEAR_HOLES, "DELETE FROM holes")                                                                          \
     X(MOVE, "UPDATE items SET slot = slot - ? WHERE slot > ? AND slot < ?")                                      \
     X(FIND, "SELECT " AL_ITEM_COLUMNS " FROM items WHERE path = ? AND member = ?")                               \
+    X(ITEM, "SELECT " AL_ITEM_COLUMNS " FROM items WHERE id = ?")                                                \
     X(AT_SLOT, "SELECT " AL_ITEM_COLUMNS " FROM items WHERE slot = ?")
 
 typedef enum al_statement {
@@ -67,7 +68,7 @@ typedef struct al_session {
 typedef struct al_sqlite {
     al_store base;
     al_session session;
-    char *held; /* the strings of the item that find gave last */
+    char *held; /* the strings of the item that find or item gave last */
     bool quantize;
     al_quantized quantized;
     int wanted_threads;
@@ -141,6 +142,7 @@ align_status al_sqlite_read_item(const al_session *session, sqlite3_stmt *row, c
 align_status al_sqlite_filtered(al_session *session, const char *columns, const align_filter *filter,
                                 align_item_order order, sqlite3_stmt **out, align_error *err);
 
+align_status al_sqlite_item(al_store *store, int64_t id, align_item *out, bool *found, align_error *err);
 align_status al_sqlite_find(al_store *store, const char *path, const char *member, align_item *out, bool *found,
                             align_error *err);
 align_status al_sqlite_vector(al_store *store, int64_t id, float *out, align_error *err);

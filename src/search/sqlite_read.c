@@ -52,22 +52,35 @@ static align_status read_vector(al_session *s, const al_sqlite_state *state, int
     return status;
 }
 
-align_status al_sqlite_find(al_store *store, const char *path, const char *member, align_item *out, bool *found,
-                            align_error *err)
+/* What the one item is called that is looked for: by its id, or, path not NULL, by its place. */
+typedef struct wanted {
+    int64_t id;
+    const char *path, *member;
+} wanted;
+
+static align_status find_row(al_session *s, const wanted *w, sqlite3_stmt **row, bool *found, align_error *err)
+{
+    const align_status status = al_session_statement(s, w->path ? AL_SQL_FIND : AL_SQL_ITEM, row, err);
+    if (status != ALIGN_OK)
+        return status;
+    if (w->path) {
+        sqlite3_bind_blob64(*row, 1, w->path, strlen(w->path), SQLITE_STATIC);
+        sqlite3_bind_blob64(*row, 2, w->member, strlen(w->member), SQLITE_STATIC);
+    } else {
+        sqlite3_bind_int64(*row, 1, w->id);
+    }
+    return al_session_step(s, *row, found, err);
+}
+
+static align_status find_item(al_sqlite *index, const wanted *w, align_item *out, bool *found, align_error *err)
 {
     align_status status = ALIGN_OK;
-    al_sqlite *index = (al_sqlite *)store;
     al_session *s = &index->session;
     al_sqlite_state state;
     sqlite3_stmt *row;
     int64_t slot;
     TRY(al_session_begin(s, false, &state, err));
-    status = al_session_statement(s, AL_SQL_FIND, &row, err);
-    if (status == ALIGN_OK) {
-        sqlite3_bind_blob64(row, 1, path, strlen(path), SQLITE_STATIC);
-        sqlite3_bind_blob64(row, 2, member, strlen(member), SQLITE_STATIC);
-        status = al_session_step(s, row, found, err);
-    }
+    status = find_row(s, w, &row, found, err);
     if (status == ALIGN_OK && *found) {
         status = al_sqlite_read_item(s, row, &state, out, &slot, err);
         if (status == ALIGN_OK)
@@ -78,6 +91,17 @@ align_status al_sqlite_find(al_store *store, const char *path, const char *membe
     status = al_session_end(s, status, err);
 done:
     return status;
+}
+
+align_status al_sqlite_find(al_store *store, const char *path, const char *member, align_item *out, bool *found,
+                            align_error *err)
+{
+    return find_item((al_sqlite *)store, &(wanted){.path = path, .member = member}, out, found, err);
+}
+
+align_status al_sqlite_item(al_store *store, int64_t id, align_item *out, bool *found, align_error *err)
+{
+    return find_item((al_sqlite *)store, &(wanted){.id = id}, out, found, err);
 }
 
 align_status al_sqlite_vector(al_store *store, int64_t id, float *out, align_error *err)

@@ -24,6 +24,7 @@ typedef struct al_store_class {
     align_status (*vacuum)(al_store *store, align_error *err);
     align_status (*find)(al_store *store, const char *path, const char *member, align_item *out, bool *found,
                          align_error *err);
+    align_status (*item)(al_store *store, int64_t id, align_item *out, bool *found, align_error *err);
     align_status (*vector)(al_store *store, int64_t id, float *out, align_error *err);
     align_status (*cursor_open)(align_cursor **out, al_store *store, const align_filter *filter, align_item_order order,
                                 align_error *err);

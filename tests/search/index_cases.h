@@ -30,6 +30,9 @@ static void assert_found(align_index *index, const align_item *wanted)
     assert_done(align_index_find(index, wanted->path, wanted->member, &item, &found, &err));
     assert_true(found);
     assert_same_item(&item, wanted);
+    assert_done(align_index_item(index, wanted->id, &item, &found, &err));
+    assert_true(found);
+    assert_same_item(&item, wanted);
 }
 
 static void assert_missing(align_index *index, const char *path, const char *member)
@@ -178,6 +181,12 @@ static void items_go(void **state)
     assert_int_equal(removed, 0);
     assert_done(align_index_remove(index, NULL, 0, NULL, &err));
     assert_missing(index, "/photos/000003.jpg", NULL);
+    align_item gone;
+    bool found;
+    assert_done(align_index_item(index, 3, &gone, &found, &err));
+    assert_false(found);
+    assert_done(align_index_item(index, INT64_MIN, &gone, &found, &err));
+    assert_false(found);
     assert_refused(align_index_vector(index, 3, kept, &err), ALIGN_ERROR_NOT_FOUND, "3");
     assert_int_equal(info_of(index).images, 4);
     align_hits before, after;
