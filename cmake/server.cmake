@@ -16,6 +16,11 @@ set(server_files
   "/style.css=page/style.css=text/css"
   "/app.js=page/app.js=text/javascript"
   "/openapi.json=openapi.json=application/json")
+foreach(name cat.png strawberry.png bicycle.png rocket.webp pizza.jpg sailboat.png)
+  string(REGEX REPLACE ".*\\.jpg$" "image/jpeg" type ${name})
+  string(REGEX REPLACE ".*\\.([a-z]+)$" "image/\\1" type ${type})
+  list(APPEND server_files "/examples/${name}=../../models/demo/${name}=${type}")
+endforeach()
 set(server_inputs "")
 set(server_list "")
 foreach(entry IN LISTS server_files)
@@ -32,6 +37,11 @@ add_custom_command(
 
 file(GLOB server_sources CONFIGURE_DEPENDS ${server_folder}/*.c)
 list(FILTER server_sources EXCLUDE REGEX "/(no_server|serve)\\.c$")
+if(TARGET room_search)
+  list(FILTER server_sources EXCLUDE REGEX "/no_gallery\\.c$")
+else()
+  list(FILTER server_sources EXCLUDE REGEX "/(gallery|pictures|thumbnails|search[a-z_]*)\\.c$")
+endif()
 add_library(room_server OBJECT ${server_sources} ${CMAKE_CURRENT_BINARY_DIR}/server_assets.c)
 target_compile_definitions(room_server PRIVATE _GNU_SOURCE) # POLLRDHUP
 target_include_directories(room_server PRIVATE include ${server_folder})

@@ -4,6 +4,7 @@
 #include "answer.h"
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LONGEST_DETAIL 512
 
@@ -83,5 +84,7 @@ void srv_answer_problem(srv_answer *answer, unsigned status, const char *code, c
 void srv_answer_done(srv_answer *answer)
 {
     srv_text_done(&answer->body);
+    if (answer->has_file)
+        close(answer->file);
     *answer = (srv_answer){0};
 }

@@ -27,9 +27,13 @@ typedef struct srv_answer {
     const char *type;
     srv_text body;
     const srv_asset *asset; /* instead of a body */
-    unsigned retry_after;   /* seconds; 0: not said */
-    const char *allow;      /* the methods that a path has; NULL: not said */
-    bool closes;            /* the connection ends with it */
+    bool has_file;          /* instead of a body: a file, which is the answer's to close, and its bytes */
+    int file;
+    uint64_t file_size;
+    char etag[64];        /* of a body or a file that may be kept for a while; "": it may not */
+    unsigned retry_after; /* seconds; 0: not said */
+    const char *allow;    /* the methods that a path has; NULL: not said */
+    bool closes;          /* the connection ends with it */
 } srv_answer;
 
 /* Ready for a body of JSON to be written to answer->body. */

@@ -53,6 +53,11 @@ static const char page_policy[] =
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 static const char data_policy[] = "default-src 'none'; frame-ancestors 'none'; sandbox";
 
+static const char *etag_of(const srv_answer *answer)
+{
+    return answer->asset ? answer->asset->etag : *answer->etag ? answer->etag : NULL;
+}
+
 static void add_headers(const call *c, struct MHD_Response *response)
 {
     const srv_answer *answer = &c->request->answer;
@@ -61,11 +66,15 @@ static void add_headers(const call *c, struct MHD_Response *response)
     MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
     MHD_add_response_header(response, "Content-Security-Policy", answer->asset ? page_policy : data_policy);
     MHD_add_response_header(response, "Cross-Origin-Resource-Policy", c->origin ? "cross-origin" : "same-origin");
-    MHD_add_response_header(response, "Cache-Control", answer->asset ? "no-cache" : "no-store");
+    MHD_add_response_header(response, "Cache-Control",
+                            answer->asset   ? "no-cache"
+                            : *answer->etag ? "private, max-age=600"
+                                            : "no-store");
     if (answer->type)
         MHD_add_response_header(response, "Content-Type", answer->type);
+    if (etag_of(answer))
+        MHD_add_response_header(response, "ETag", etag_of(answer));
     if (answer->asset) {
-        MHD_add_response_header(response, "ETag", answer->asset->etag);
         MHD_add_response_header(response, "Cross-Origin-Opener-Policy", "same-origin");
     }
     if (answer->retry_after > 0) {
@@ -94,7 +103,7 @@ static void add_headers(const call *c, struct MHD_Response *response)
 static struct MHD_Response *make_response(srv_answer *answer, const char *if_none_match, size_t *size)
 {
     const srv_asset *asset = answer->asset;
-    if (asset && if_none_match && strcmp(if_none_match, asset->etag) == 0) {
+    if (etag_of(answer) && if_none_match && strcmp(if_none_match, etag_of(answer)) == 0) {
         answer->status = 304;
         answer->type = NULL;
         *size = 0;
@@ -103,6 +112,11 @@ static struct MHD_Response *make_response(srv_answer *answer, const char *if_non
     if (asset) { /* the library wants no const, but leaves a persistent buffer as it is */
         *size = asset->size;
         return MHD_create_response_from_buffer(asset->size, (void *)(uintptr_t)asset->bytes, MHD_RESPMEM_PERSISTENT);
+    }
+    if (answer->has_file) {
+        *size = (size_t)answer->file_size;
+        answer->has_file = false; /* the file is the response's now */
+        return MHD_create_response_from_fd64(answer->file_size, answer->file);
     }
     srv_text *body = &answer->body;
     *size = body->length;
@@ -204,6 +218,8 @@ static void find_route(call *c, const char *method, const char *path)
 {
     const char *allow;
     c->request->route = srv_route_find(method, path, &allow);
+    if (c->request->route && !srv_route_read_path(c->request, path))
+        REFUSE(c, 503, "out_of_memory", NULL, "the server is out of memory");
     if (c->request->route || c->is_preflight)
         return;
     if (!allow) {

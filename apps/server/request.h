@@ -34,6 +34,7 @@ typedef struct srv_service {
     const align_model *model;
     const align_processor *processor;
     srv_engine *engine;
+    struct srv_gallery *gallery; /* the index that is searched, or NULL */
     srv_metrics *metrics;
     srv_budget *budget;       /* of all requests; the server sets it */
     const char *const *names; /* of the model; the first is the one that answers give */

@@ -3,6 +3,7 @@
  */
 #include "routes.h"
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static bool say_healthy(srv_request *request)
@@ -51,9 +52,9 @@ static bool write_metrics(srv_request *request)
 }
 
 /* GET / and the rest of the page, and the description of the interface. */
-static bool send_asset(srv_request *request)
+static bool send_file(srv_request *request, const char *path)
 {
-    const srv_asset *asset = srv_asset_find(request->route->path);
+    const srv_asset *asset = srv_asset_find(path);
     if (!asset)
         return srv_refuse(request, 404, "not_found", NULL, "there is no such file");
     request->draft.status = 200;
@@ -62,12 +63,28 @@ static bool send_asset(srv_request *request)
     return true;
 }
 
+static bool send_asset(srv_request *request)
+{
+    return send_file(request, request->route->path);
+}
+
+/* A picture that the page offers to those who have none at hand. */
+static bool send_example(srv_request *request)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/examples/%.40s", srv_request_argument(request, "name"));
+    return send_file(request, path);
+}
+
 /* clang-format off */
 const srv_route srv_routes[] = {
     /* method, path, takes, public, by workers, begin, finish */
     {"POST", "/v1/embeddings", SRV_TAKES_JSON, false, true, srv_embeddings_begin, srv_embeddings_finish},
     {"POST", "/v1/classify", SRV_TAKES_JSON | SRV_TAKES_FORM, false, true, srv_classify_begin, srv_classify_finish},
     {"POST", "/v1/similarity", SRV_TAKES_JSON | SRV_TAKES_FORM, false, true, srv_similarity_begin, srv_similarity_finish},
+    {"POST", "/v1/search", SRV_TAKES_JSON | SRV_TAKES_FORM, false, true, srv_search_begin, srv_search_finish},
+    {"GET", "/v1/thumbnails/{id}", 0, false, true, srv_thumbnail_begin, NULL},
+    {"GET", "/v1/pictures/{id}", 0, false, true, srv_picture_begin, NULL},
     {"GET", "/v1/models", 0, false, false, list_models, NULL},
     {"GET", "/healthz", 0, true, false, say_healthy, NULL},
     {"GET", "/readyz", 0, true, false, say_ready, NULL},
@@ -76,16 +93,38 @@ const srv_route srv_routes[] = {
     {"GET", "/", 0, true, false, send_asset, NULL},
     {"GET", "/style.css", 0, true, false, send_asset, NULL},
     {"GET", "/app.js", 0, true, false, send_asset, NULL},
+    {"GET", "/examples/{name}", 0, true, false, send_example, NULL},
 };
 /* clang-format on */
 const size_t srv_n_routes = sizeof srv_routes / sizeof *srv_routes;
+
+/* The last part of a path may be in braces: anything that is one part. */
+static bool matches(const char *pattern, const char *path)
+{
+    const size_t fixed = strcspn(pattern, "{");
+    if (pattern[fixed] == '\0')
+        return strcmp(pattern, path) == 0;
+    return strncmp(pattern, path, fixed) == 0 && path[fixed] != '\0' && !strchr(path + fixed, '/');
+}
+
+bool srv_route_read_path(srv_request *request, const char *path)
+{
+    char name[16];
+    const char *pattern = request->route->path;
+    const size_t fixed = strcspn(pattern, "{");
+    if (pattern[fixed] == '\0')
+        return true;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(pattern + fixed + 1, "}"), pattern + fixed + 1);
+    srv_part *part = srv_request_add_part(request, name, true);
+    return part && srv_part_append(part, path + fixed, strlen(path + fixed));
+}
 
 const srv_route *srv_route_find(const char *method, const char *path, const char **allow)
 {
     *allow = NULL;
     for (size_t i = 0; i < srv_n_routes; i++) {
         const srv_route *route = &srv_routes[i];
-        if (strcmp(route->path, path) != 0)
+        if (!matches(route->path, path))
             continue;
         const bool is_get = strcmp(route->method, "GET") == 0;
         if (strcmp(route->method, method) == 0 || (is_get && strcmp(method, "HEAD") == 0))
@@ -108,4 +147,11 @@ void srv_write_usage(srv_request *request)
         tokens += request->jobs[i].tokens;
     srv_text_print(&request->draft.body, "\"usage\":{\"prompt_tokens\":%" PRId64 ",\"total_tokens\":%" PRId64 "}",
                    tokens, tokens);
+}
+
+bool srv_refuse_without_index(srv_request *request)
+{
+    return srv_refuse(request, 404, "no_index", NULL,
+                      "no index is searched here: make one with 'align index DIR', and name it with 'align serve "
+                      "--index PLACE'");
 }

@@ -3,6 +3,7 @@
  */
 #include "../cli/cli.h"
 #include "auth.h"
+#include "gallery.h"
 #include "server.h"
 #include <pthread.h>
 #include <signal.h>
@@ -17,10 +18,10 @@
 
 typedef struct arguments {
     cli_common common;
-    cli_list positional, names, origins;
-    const char *host, *token;
+    cli_list positional, names, origins, folders;
+    const char *host, *token, *index;
     bool insecure;
-    int64_t port, workers, cache;                                             /* cache: MiB */
+    int64_t port, workers, cache, thumbnails;                                 /* the last two: MiB */
     int64_t max_body, max_inputs, max_pixels, max_queue;                      /* of a body: MiB */
     int64_t max_connections, max_client_connections, max_texts, max_pictures; /* the last two: of a batch */
     double wait, timeout, deadline, client_rate;                              /* wait: milliseconds */
@@ -49,6 +50,8 @@ static int check(const cli_command *self, arguments *args)
         args->client_rate = fair_share;
     if (args->port > 65535)
         return cli_usage_error(self, "--port is at most 65535, not %lld", (long long)args->port);
+    if (args->folders.count > 0 && !args->index)
+        return cli_usage_error(self, "--folder says what of an index is shown: name it with --index");
     if (args->max_inputs > args->max_queue)
         return cli_usage_error(self, "--queue is to be at least --max-inputs: a request must fit into the queue");
     return CLI_PROCEED;
@@ -66,6 +69,11 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
          "let pages of this origin (https://example.org) use the server; may be repeated"},
         {CLI_LIST, "name", "NAME", &args->names, 0,
          "what clients call the model; may be repeated (default: the folder's name)"},
+        {CLI_TEXT, "index", "PLACE", &args->index, 0,
+         "search this index (align index) and show its pictures: a file, or postgresql://..."},
+        {CLI_LIST, "folder", "DIR", &args->folders, 0,
+         "find and show only what is in this folder of the index, or below; may be repeated"},
+        {CLI_INT, "thumbnails", "MIB", &args->thumbnails, 0, "memory for small pictures of the index (default: 64)"},
         {CLI_INT, "max-body", "MIB", &args->max_body, 1, "largest body of a request (default: 32)"},
         {CLI_INT, "max-inputs", "N", &args->max_inputs, 1, "most texts and pictures in a request (default: 512)"},
         {CLI_INT, "max-pixels", "N", &args->max_pixels, 1, "most pixels of a picture (default: 50000000)"},
@@ -115,6 +123,17 @@ static srv_engine_options engine_options(const arguments *args, srv_metrics *met
         .metrics = metrics,
         .is_wanted = srv_request_wants,
         .done = srv_request_job_done,
+    };
+}
+
+static srv_gallery_options gallery_options(const arguments *args, const cli_session *session)
+{
+    return (srv_gallery_options){
+        .place = args->index,
+        .folders = args->folders.items,
+        .n_folders = args->folders.count,
+        .model = session->model,
+        .thumbnail_bytes = (size_t)args->thumbnails * MEBI,
     };
 }
 
@@ -169,14 +188,17 @@ static int serve(const arguments *args, cli_session *session, const sigset_t *en
     };
     const srv_engine_options options = engine_options(args, &metrics);
     const srv_settings settings = server_settings(args);
+    const srv_gallery_options gallery = gallery_options(args, session);
     int code = CLI_DONE;
-    if (srv_engine_open(&service.engine, session->model, session->context, session->processor, &options, &err) !=
+    if ((args->index && srv_gallery_open(&service.gallery, &gallery, &err) != ALIGN_OK) ||
+        srv_engine_open(&service.engine, session->model, session->context, session->processor, &options, &err) !=
             ALIGN_OK ||
         srv_server_start(&server, &service, &settings, &err) != ALIGN_OK)
         code = cli_fail("%s", err.message);
     else
         serve_until_told(&server, ends);
     srv_engine_close(service.engine);
+    srv_gallery_close(service.gallery);
     return code;
 }
 
@@ -185,6 +207,7 @@ static int run(const cli_command *self, int argc, char **argv)
     arguments args = {.host = "127.0.0.1",
                       .port = 8080,
                       .cache = 64,
+                      .thumbnails = 64,
                       .max_body = 32,
                       .max_inputs = 512,
                       .max_pixels = 50000000,
@@ -218,6 +241,7 @@ static int run(const cli_command *self, int argc, char **argv)
     cli_list_done(&args.positional);
     cli_list_done(&args.names);
     cli_list_done(&args.origins);
+    cli_list_done(&args.folders);
     return code;
 }
 
