@@ -218,7 +218,8 @@ static void forward_prepared(const al_run *run, const al_linear *l, const al_ope
     const size_t fit = OPERAND_BYTES / bytes, most = fit < OPERAND_ROWS ? OPERAND_ROWS : fit;
     const size_t blocks = (g->m + most - 1) / most, block = (g->m + blocks - 1) / blocks;
     al_operand o = *all;
-    o.rows = al_arena_take(run->arena, block, bytes);
+    /* Not `block` of them: that can be less for more rows, while a dry run goes through the most that there may be. */
+    o.rows = al_arena_take(run->arena, g->m < most ? g->m : most, bytes);
     for (size_t row = 0; row < g->m && !run->dry; row += block) {
         al_gemm part = *g;
         part.m = g->m - row < block ? g->m - row : block;

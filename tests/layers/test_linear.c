@@ -95,6 +95,35 @@ static void sizes(void **state)
     check(5, 1030, 37, ALIGN_BF16);
 }
 
+/* Whoever goes through rows in blocks runs dry with the largest one alone: fewer rows must not need more memory. */
+static void memory(void **state)
+{
+    (void)state;
+    const size_t in = 1536, out = 384;
+    problem p = {.in = in,
+                 .out = out,
+                 .dtype = ALIGN_F32,
+                 .weight = random_floats(out * in, 2),
+                 .bias = random_floats(out, 3),
+                 .scale = random_floats(out, 4)};
+    al_arena weights = packed(pack, &p);
+    al_threads *threads;
+    assert_int_equal(al_threads_new(&threads, 1, NULL), ALIGN_OK);
+    size_t before = 0;
+    for (p.rows = 1; p.rows < 600; p.rows++) {
+        al_arena arena = {0};
+        const al_run run = {.arena = &arena, .threads = threads, .kernels = al_kernels_get(), .dry = true};
+        forward(&run, &p);
+        assert_true(arena.peak >= before);
+        before = arena.peak;
+    }
+    al_threads_free(threads);
+    al_arena_done(&weights);
+    free(p.weight);
+    free(p.bias);
+    free(p.scale);
+}
+
 /* al_pack of a matrix and of its transpose give the same panels. */
 static void transposed(void **state)
 {
@@ -126,6 +155,6 @@ int main(void)
 {
     if (!al_kernels_get())
         return SKIPPED;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(sizes), cmocka_unit_test(transposed)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(sizes), cmocka_unit_test(memory), cmocka_unit_test(transposed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
