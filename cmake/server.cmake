@@ -15,6 +15,9 @@ set(server_files
   "/=page/index.html=text/html"
   "/style.css=page/style.css=text/css"
   "/app.js=page/app.js=text/javascript"
+  "/classify.js=page/classify.js=text/javascript"
+  "/common.js=page/common.js=text/javascript"
+  "/search.js=page/search.js=text/javascript"
   "/openapi.json=openapi.json=application/json")
 foreach(name cat.png strawberry.png bicycle.png rocket.webp pizza.jpg sailboat.png)
   string(REGEX REPLACE ".*\\.jpg$" "image/jpeg" type ${name})

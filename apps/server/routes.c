@@ -93,6 +93,9 @@ const srv_route srv_routes[] = {
     {"GET", "/", 0, true, false, send_asset, NULL},
     {"GET", "/style.css", 0, true, false, send_asset, NULL},
     {"GET", "/app.js", 0, true, false, send_asset, NULL},
+    {"GET", "/classify.js", 0, true, false, send_asset, NULL},
+    {"GET", "/common.js", 0, true, false, send_asset, NULL},
+    {"GET", "/search.js", 0, true, false, send_asset, NULL},
     {"GET", "/examples/{name}", 0, true, false, send_example, NULL},
 };
 /* clang-format on */

@@ -27,32 +27,52 @@ static double weight_of(const srv_search *s, size_t job)
     return job < s->n_pictures + s->n_texts ? s->text_weight : -s->minus_weight;
 }
 
-/* Of the embeddings of all jobs, and the vectors of all rows that others should be like. */
+/* The terms of the sum. */
+typedef struct terms {
+    size_t width, n;
+    float *vectors; /* [n, width] */
+    double *weights;
+} terms;
+
+static void add_term(terms *t, const float *vector, double weight)
+{
+    memcpy(t->vectors + t->n * t->width, vector, t->width * sizeof *vector);
+    t->weights[t->n++] = weight;
+}
+
+static bool add_likes(srv_request *request, const srv_search *s, align_index *index, terms *t)
+{
+    for (size_t i = 0; i < s->n_likes; i++) {
+        const align_status status = align_index_vector(index, s->likes[i], t->vectors + t->n * t->width, NULL);
+        if (status == ALIGN_ERROR_NOT_FOUND)
+            return srv_refuse(request, 404, "not_found", "like", "there is no item %" PRId64 " in the index",
+                              s->likes[i]);
+        if (status != ALIGN_OK)
+            return refuse_index(request);
+        t->weights[t->n++] = s->like_weight;
+    }
+    return true;
+}
+
+/* NULL after a problem. */
 static float *compose(srv_request *request, const srv_search *s, align_index *index)
 {
-    const size_t width = (size_t)srv_engine_width(request->service->engine), n = request->n_jobs + s->n_likes;
-    float *vectors = srv_request_alloc(request, n + 1, width * sizeof *vectors), *sum = vectors + n * width;
-    double *weights = srv_request_alloc(request, n, sizeof *weights);
-    if (!vectors || !weights) {
+    const size_t most = request->n_jobs + s->n_likes + 1; /* one for what the client has */
+    terms t = {.width = (size_t)srv_engine_width(request->service->engine)};
+    float *sum = srv_request_alloc(request, t.width, sizeof *sum);
+    t.vectors = srv_request_alloc(request, most, t.width * sizeof *t.vectors);
+    t.weights = srv_request_alloc(request, most, sizeof *t.weights);
+    if (!sum || !t.vectors || !t.weights) {
         srv_refuse_memory(request);
         return NULL;
     }
-    for (size_t i = 0; i < request->n_jobs; i++) {
-        memcpy(vectors + i * width, request->jobs[i].embedding, width * sizeof *vectors);
-        weights[i] = weight_of(s, i);
-    }
-    for (size_t i = 0; i < s->n_likes; i++) {
-        const align_status status =
-            align_index_vector(index, s->likes[i], vectors + (request->n_jobs + i) * width, NULL);
-        weights[request->n_jobs + i] = s->like_weight;
-        if (status == ALIGN_ERROR_NOT_FOUND)
-            srv_refuse(request, 404, "not_found", "like", "there is no item %" PRId64 " in the index", s->likes[i]);
-        else if (status != ALIGN_OK)
-            refuse_index(request);
-        if (status != ALIGN_OK)
-            return NULL;
-    }
-    if (align_compose(sum, vectors, weights, n, width, NULL) == ALIGN_OK)
+    for (size_t i = 0; i < request->n_jobs; i++)
+        add_term(&t, request->jobs[i].embedding, weight_of(s, i));
+    if (s->vector)
+        add_term(&t, s->vector, s->image_weight);
+    if (!add_likes(request, s, index, &t))
+        return NULL;
+    if (align_compose(sum, t.vectors, t.weights, t.n, t.width, NULL) == ALIGN_OK)
         return sum;
     srv_refuse(request, 400, "nothing_left", NULL, "what is looked for and what is not wanted cancel each other out");
     return NULL;
@@ -162,7 +182,7 @@ static bool write_results(srv_request *request, const srv_search *s, align_index
     align_index_info info;
     srv_answer_json(&request->draft);
     srv_text_print(body, "{\"results\":[");
-    const bool ok = request->n_jobs + s->n_likes > 0 ? find_nearest(&p, s, index) : list_items(&p, s, index);
+    const bool ok = srv_search_looks(request, s) ? find_nearest(&p, s, index) : list_items(&p, s, index);
     if (!ok)
         return false;
     if (align_index_get_info(index, &info, NULL) != ALIGN_OK)

@@ -1,7 +1,7 @@
 /*
  * search_question.c: what is asked of POST /v1/search.
  *
- *     {"text": T | [T...], "image": P | [P...], "like": ID | [ID...], "minus": T | [T...],
+ *     {"text": T | [T...], "image": P | [P...], "vector": V, "like": ID | [ID...], "minus": T | [T...],
  *      "text_weight": 2, "image_weight": 1, "like_weight": 1, "minus_weight": 2,
  *      "top_k": 24, "skip": 0, "threshold": -1, "sort": "score" | "newest" | "oldest" | "path",
  *      "kind": "image" | "text" | "all", "folder": F | [F...], "since": SECONDS, "until": SECONDS}
@@ -119,7 +119,7 @@ static bool read_order(srv_request *request, srv_search *s)
     static const char *const words[] = {"score", "newest", "oldest", "path"};
     static const align_item_order orders[] = {ALIGN_ORDER_SCORE, ALIGN_ORDER_NEWEST, ALIGN_ORDER_OLDEST,
                                               ALIGN_ORDER_PATH};
-    const bool has_scores = request->n_jobs + s->n_likes > 0;
+    const bool has_scores = srv_search_looks(request, s);
     size_t choice = has_scores ? 0 : 1;
     if (!read_choice(request, "sort", words, sizeof words / sizeof *words, &choice))
         return false;
@@ -137,6 +137,37 @@ static bool read_kind(srv_request *request, srv_search *s)
         return false;
     s->filter.images = choice != 1;
     s->filter.texts = choice != 0;
+    return true;
+}
+
+static bool read_numbers_of_vector(const json_t *field, float *out, size_t width)
+{
+    size_t n;
+    if (!json_is_array(field))
+        return json_string_length(field) <= 4 * width * sizeof *out &&
+               srv_base64_decode((uint8_t *)out, &n, json_string_value(field), json_string_length(field)) &&
+               n == width * sizeof *out;
+    for (size_t i = 0; i < width; i++)
+        out[i] = (float)json_number_value(json_array_get(field, i));
+    return json_array_size(field) == width;
+}
+
+/* An embedding as /v1/embeddings gives it, of either format, brought to unit length. */
+static bool read_vector(srv_request *request, srv_search *s)
+{
+    const size_t width = (size_t)srv_engine_width(request->service->engine);
+    const double weight = 1;
+    const json_t *field = value_of(request, "vector");
+    if (!field)
+        return true;
+    float *given = srv_request_alloc(request, 4 * width, sizeof *given);
+    s->vector = srv_request_alloc(request, width, sizeof *s->vector);
+    if (!given || !s->vector)
+        return srv_refuse_memory(request);
+    if (!(json_is_array(field) || json_is_string(field)) || !read_numbers_of_vector(field, given, width) ||
+        align_compose(s->vector, given, &weight, 1, width, NULL) != ALIGN_OK)
+        return srv_refuse(request, 400, "invalid_value", "vector",
+                          "vector is to be an embedding of %zu numbers, as an array or as base64", width);
     return true;
 }
 
@@ -228,7 +259,7 @@ static bool read_inputs(srv_request *request, srv_search *s)
     s->n_pictures = request->is_form ? srv_count_fields(request, "image") : srv_count_items(pictures);
     s->n_texts = srv_count_items(texts);
     s->n_minus = srv_count_items(minus);
-    if (s->n_pictures + s->n_texts + s->n_likes == 0 && s->n_minus > 0)
+    if (s->n_pictures + s->n_texts + s->n_likes == 0 && !s->vector && s->n_minus > 0)
         return srv_refuse(request, 400, "missing_input", "text", "say what to look for, not only what not to find");
     const size_t n = s->n_pictures + s->n_texts + s->n_minus;
     if (n == 0)
@@ -276,6 +307,7 @@ bool srv_search_begin(srv_request *request)
         return false;
     if (value_of(request, "model") && !(model = json_string_value(value_of(request, "model"))))
         return srv_refuse(request, 400, "invalid_value", "model", "model is to be a string");
-    return srv_check_model(request, model) && read_likes(request, s) && read_inputs(request, s) &&
-           read_numbers(request, s) && read_order(request, s) && read_kind(request, s) && read_folders(request, s);
+    return srv_check_model(request, model) && read_vector(request, s) && read_likes(request, s) &&
+           read_inputs(request, s) && read_numbers(request, s) && read_order(request, s) && read_kind(request, s) &&
+           read_folders(request, s);
 }

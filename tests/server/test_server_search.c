@@ -279,6 +279,30 @@ static void test_pictures_and_likes(void **state)
     free(dog);
 }
 
+/* An embedding that was given out finds what the picture itself does, in both of its formats. */
+static void test_vectors(void **state)
+{
+    static const char *const formats[] = {"float", "base64"};
+    fixture *f = *state;
+    char *dog = demo_base64("dog.png");
+    serve_index(f, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        json_t *answer =
+            expect_json(client_post(f->house.server.port, "/v1/embeddings",
+                                    "{\"input\":{\"image\":\"%s\"},\"encoding_format\":\"%s\"}", dog, formats[i]));
+        const json_t *item = json_array_get(json_object_get(answer, "data"), 0);
+        char *vector = json_dumps(json_object_get(item, "embedding"), JSON_ENCODE_ANY);
+        json_t *found = SEARCH(f, "{\"vector\":%s,\"top_k\":1}", vector);
+        assert_true(json_number_value(json_object_get(result(found, 0), "score")) > 0.999);
+        expect_ids(found, IDS(DOG));
+        expect_ids(SEARCH(f, "{\"vector\":%s,\"text\":\"a pizza\",\"image_weight\":0,\"top_k\":1}", vector),
+                   IDS(PIZZA));
+        free(vector);
+        json_decref(answer);
+    }
+    free(dog);
+}
+
 static void test_form(void **state)
 {
     fixture *f = *state;
@@ -347,6 +371,9 @@ static void test_bad_questions(void **state)
         {"{\"minus\":\"a\"}", 400, "missing_input"},
         {"{\"text\":\"a\",\"minus\":\"a\"}", 400, "nothing_left"},
         {"{\"text\":\"a\",\"text_weight\":0}", 400, "nothing_left"},
+        {"{\"vector\":[1,2]}", 400, "invalid_value"},
+        {"{\"vector\":\"AAAA\"}", 400, "invalid_value"},
+        {"{\"vector\":{}}", 400, "invalid_value"},
         {"{\"like\":99}", 404, "not_found"},
         {"{\"like\":0}", 400, "invalid_value"},
         {"{\"like\":[1.5]}", 400, "invalid_value"},
@@ -556,6 +583,7 @@ int main(void)
         cmocka_unit_test(test_without_index),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_pictures_and_likes),
+        cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_form),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_bad_questions),

@@ -1,37 +1,54 @@
-// app.js: sends the picture and the labels, shows what comes back.
-const byId = id => document.getElementById(id);
+// app.js: the page: two tabs, and which model is behind them.
+import { startClassify } from "/classify.js";
+import { ask, byId } from "/common.js";
+import { startSearch } from "/search.js";
 
-function showResults(labels) {
-  byId("results").replaceChildren(...labels.map(({ label, probability }) => {
-    const row = document.createElement("li");
-    const name = document.createElement("span");
-    const share = document.createElement("span");
-    const bar = document.createElement("progress");
-    name.textContent = label;
-    share.textContent = `${(100 * probability).toFixed(1)}%`;
-    bar.value = probability;
-    bar.setAttribute("aria-label", label);
-    row.append(name, share, bar);
-    return row;
-  }));
+// ---- tabs ----
+
+const tabs = ["classify", "search"];
+const panels = {};
+
+function select(name) {
+  for (const tab of tabs) {
+    const chosen = tab === name;
+    byId(`tab-${tab}`).setAttribute("aria-selected", chosen);
+    byId(`tab-${tab}`).tabIndex = chosen ? 0 : -1;
+    byId(tab).hidden = !chosen;
+  }
+  document.title = name === "search" ? "align: search" : "align: classify";
+  panels[name].shown?.();
 }
 
-byId("form").addEventListener("submit", async event => {
+function startTabs() {
+  for (const tab of tabs)
+    byId(`tab-${tab}`).addEventListener("click", () => { location.hash = tab; });
+  document.querySelector(".tabs").addEventListener("keydown", event => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step)
+      return;
+    const next = tabs[(tabs.findIndex(tab => !byId(tab).hidden) + step + tabs.length) % tabs.length];
+    location.hash = next;
+    byId(`tab-${next}`).focus();
+  });
+  const follow = () => select(location.hash === "#search" ? "search" : "classify");
+  addEventListener("hashchange", follow);
+  follow();
+}
+
+/** A picture that is pasted goes to the half that is shown. */
+addEventListener("paste", event => {
+  const file = [...event.clipboardData.files].find(item => item.type.startsWith("image/"));
+  if (!file)
+    return;
   event.preventDefault();
-  const body = new FormData();
-  body.append("image", byId("picture").files[0]);
-  for (const label of byId("labels").value.split(",").map(text => text.trim()).filter(Boolean))
-    body.append("label", label);
-  byId("state").textContent = "Looking\u2026";
-  try {
-    const answer = await fetch("/v1/classify", { method: "POST", body });
-    const result = await answer.json();
-    if (!answer.ok)
-      throw new Error(result.detail);
-    showResults(result.results[0].labels);
-    byId("state").textContent = "";
-  } catch (error) {
-    byId("results").replaceChildren();
-    byId("state").textContent = error.message;
-  }
+  panels[byId("search").hidden ? "classify" : "search"].take(file);
 });
+
+/** A picture that misses its place must not replace the page. */
+for (const kind of ["dragover", "drop"])
+  addEventListener(kind, event => event.preventDefault());
+
+ask("/v1/models").then(models => { byId("model").textContent = models.data[0].id; }, () => {});
+panels.classify = startClassify();
+panels.search = startSearch();
+startTabs();
