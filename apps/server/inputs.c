@@ -73,7 +73,7 @@ bool srv_read_json(srv_request *request)
         return true;
     if (request->json)
         return srv_refuse(request, 400, "invalid_json", NULL, "the body is to be an object of JSON");
-    if (json_error_code(&error) == json_error_out_of_memory)
+    if (error.line < 0) /* it did not come to reading: there was no memory */
         return srv_refuse_memory(request);
     return srv_refuse(request, 400, "invalid_json", NULL, "the body is not JSON%s: line %d, column %d",
                       json_error_code(&error) == json_error_duplicate_key ? ", for a name comes twice" : "", error.line,

@@ -11,20 +11,14 @@
  *   routes.c       what can be asked: a table
  *   inputs.c       texts and pictures out of JSON
  *   embeddings.c   /v1/embeddings
-<<<<<<< HEAD
+ *   search.c       /v1/search: search_question.c reads what is asked
+ *   pictures.c     /v1/thumbnails, /v1/pictures
+ *   gallery.c      the index that is searched, and the way to its pictures; thumbnails.c makes small ones and keeps them
  *   answer.c       answers and problems
  *   engine.c       many requests' texts and pictures, computed together; prepare.c and batch.c before and in the model
  *   cache.c        embeddings of texts that come again
  *   auth.c         who may ask; rate.c how often; budget.c how much at a time
  *   metrics.c text.c
-=======
- *   search.c       /v1/search: search_question.c reads what is asked
- *   pictures.c     /v1/thumbnails, /v1/pictures
- *   gallery.c      the index that is searched, and the way to its pictures; thumbnails.c makes small ones and keeps
- * them answer.c       answers and problems engine.c       many requests' texts and pictures, computed together;
- * prepare.c and batch.c before and in the model cache.c        embeddings of texts that come again auth.c metrics.c
- * text.c
->>>>>>> f5684d8 (Serve: search an index over HTTP, and show its pictures)
  *
  * Threads: the HTTP library's one, which moves bytes; the engine's workers, which read requests, tokenise, decode and
  * write answers; the engine's computing one; and that of watch.c.

@@ -55,9 +55,41 @@ void house_close(house *h)
 {
     srv_server_drain(&h->server);
     srv_engine_close(h->service.engine);
+    house_release(h);
+}
+
+void house_release(house *h)
+{
     align_context_free(h->context);
     align_model_free(h->model);
     align_processor_free(h->processor);
+}
+
+static void stand_in_the_way(srv_task *task)
+{
+    obstacle *o = (obstacle *)(void *)task;
+    sem_post(&o->reached);
+    while (sem_wait(&o->go_on) != 0)
+        continue;
+}
+
+void block_workers(srv_engine *engine, obstacle *obstacles, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        obstacles[i].task.run = stand_in_the_way;
+        sem_init(&obstacles[i].reached, 0, 0);
+        sem_init(&obstacles[i].go_on, 0, 0);
+        srv_engine_run(engine, &obstacles[i].task);
+    }
+    for (size_t i = 0; i < n; i++)
+        while (sem_wait(&obstacles[i].reached) != 0)
+            continue;
+}
+
+void unblock_workers(obstacle *obstacles, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        sem_post(&obstacles[i].go_on);
 }
 
 char *demo_file(const char *name, size_t *size)
