@@ -13,7 +13,7 @@
  *   embeddings.c   /v1/embeddings
  *   search.c       /v1/search: search_question.c reads what is asked
  *   pictures.c     /v1/thumbnails, /v1/pictures
- *   gallery.c      the index that is searched, and the way to its pictures; thumbnails.c makes small ones and keeps them
+ *   gallery.c      the index that is searched, and the way to its pictures; thumbnails.c makes small ones
  *   answer.c       answers and problems
  *   engine.c       many requests' texts and pictures, computed together; prepare.c and batch.c before and in the model
  *   cache.c        embeddings of texts that come again
