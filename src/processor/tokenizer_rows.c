@@ -260,9 +260,10 @@ static void put(align_encoding *e, size_t *at, cell c)
     ++*at;
 }
 
-static void put_sequence(align_encoding *e, size_t *at, const al_piece *pieces, window w, int64_t type)
+/* The window of those that begin at `first`. Texts without words have no pieces: then there is no array. */
+static void put_sequence(align_encoding *e, size_t *at, const al_piece *pieces, size_t first, window w, int64_t type)
 {
-    for (size_t i = w.start; i < w.stop; i++)
+    for (size_t i = first + w.start; i < first + w.stop; i++)
         put(e, at, (cell){pieces[i].id, type, 1, 0, pieces[i].start, pieces[i].end});
 }
 
@@ -273,9 +274,9 @@ static void put_row(const plan *p, align_encoding *e, size_t *at, const al_piece
     for (size_t i = 0; i < template->count; i++) {
         const al_template_part *part = template->parts + i;
         if (part->kind == AL_TEMPLATE_A)
-            put_sequence(e, at, pieces + sample->first, r->a, r->later_a ? 0 : part->type_id);
+            put_sequence(e, at, pieces, sample->first, r->a, r->later_a ? 0 : part->type_id);
         else if (part->kind == AL_TEMPLATE_B)
-            put_sequence(e, at, pieces + sample->middle, r->b, r->later_b ? 1 : part->type_id);
+            put_sequence(e, at, pieces, sample->middle, r->b, r->later_b ? 1 : part->type_id);
         else if (p->add_special)
             put(e, at, (cell){part->id, part->type_id, 1, 1, 0, 0});
     }

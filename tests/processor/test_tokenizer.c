@@ -239,6 +239,20 @@ static void defaults(void **state)
     assert_int_equal(e.length, 0);
     align_encoding_done(&e);
 
+    /* Texts without a word, alone and as a pair: nothing but special tokens. */
+    const char *const nothing[] = {"", " \t"};
+    align_encode_options bare = ALIGN_ENCODE_OPTIONS_INIT;
+    bare.padding = ALIGN_PAD_NONE;
+    for (size_t special = 0; special < 2; special++) {
+        bare.add_special_tokens = special == 1;
+        assert_int_equal(align_tokenizer_encode(t, nothing, NULL, 2, &bare, &e, NULL), ALIGN_OK);
+        assert_int_equal(e.offsets[2], special * 4);
+        align_encoding_done(&e);
+        assert_int_equal(align_tokenizer_encode(t, nothing, nothing, 2, &bare, &e, NULL), ALIGN_OK);
+        assert_int_equal(e.offsets[2], special * 6);
+        align_encoding_done(&e);
+    }
+
     char *text;
     assert_int_equal(align_tokenizer_decode(t, NULL, 0, false, -1, &text, NULL), ALIGN_OK);
     assert_string_equal(text, "");
