@@ -1,13 +1,15 @@
 /*
  * search.c: times the library's search of vectors, for search.py:
  *
- *     bench_search scan|steps|index FOLDER COUNT WIDTH QUERIES TOP BATCH THREADS SECONDS
+ *     bench_search scan|steps|index|postgres|hnsw FOLDER COUNT WIDTH QUERIES TOP BATCH THREADS SECONDS
  *
  * FOLDER holds `vectors` ([COUNT, WIDTH] f16) and `queries` ([QUERIES, WIDTH] f32). `scan` looks at the mapped vectors,
  * `steps` at their copy in int8 first; `index` asks through <align/search.h>, and makes FOLDER/index.db if it is not
- * there. Prints as JSON the milliseconds that the first query takes after mapping, the medians of those that it takes
- * to read the vectors (0 for an index), to ask one query, and BATCH of them at once, and the most memory there was,
- * mapped vectors included; writes the places found for all queries to FOLDER/found ([QUERIES, TOP] int64).
+ * there; `postgres` and `hnsw` do so with the server that ALIGN_TEST_SERVER names, exactly and approximately. Prints as
+ * JSON the seconds that filling an index took (0: it was there), the milliseconds that the first query takes after
+ * mapping, the medians of those that it takes to read the vectors (0 for an index), to ask one query, and BATCH of them
+ * at once, and the most memory there was, mapped vectors included; writes the places found for all queries to
+ * FOLDER/found ([QUERIES, TOP] int64).
  */
 #include "base/file.h"
 #include "base/memory.h"
@@ -34,7 +36,7 @@ typedef struct bench {
     const char *mode, *folder;
     size_t count, width, queries, top, batch;
     int threads;
-    double seconds;
+    double seconds, filled;
 
     al_map vectors, asked;
     al_threads *team;
@@ -143,6 +145,7 @@ static void ask_index(bench *b, size_t n)
     align_hits hits;
     align_error err;
     options.top = (int64_t)b->top;
+    options.approximate = !strcmp(b->mode, "hnsw");
     check(align_index_query(b->index, query(b, 0), n, &options, &hits, &err), &err);
     for (size_t q = 0; q < n; q++) {
         b->n_found[q] = hits.offsets[q + 1] - hits.offsets[q];
@@ -153,6 +156,11 @@ static void ask_index(bench *b, size_t n)
 }
 
 /* ---- before and after ---- */
+
+static bool asks_index(const bench *b)
+{
+    return strcmp(b->mode, "scan") != 0 && strcmp(b->mode, "steps") != 0;
+}
 
 /* Items come in order into an index that is new, so that ids count places from 1. */
 static void fill_index(bench *b)
@@ -175,6 +183,21 @@ static void fill_index(bench *b)
     free(vectors);
 }
 
+/* A file, or a schema for so many vectors on the server. */
+static const char *place_of_index(const bench *b)
+{
+    static char place[4096];
+    const char *server = getenv("ALIGN_TEST_SERVER");
+    if (!strcmp(b->mode, "index"))
+        return path_in(b, "index.db");
+    if (!server) {
+        fputs("bench_search: ALIGN_TEST_SERVER names no server\n", stderr);
+        exit(1);
+    }
+    snprintf(place, sizeof place, "%s#bench_%zu", server, b->count);
+    return place;
+}
+
 static void open_index(bench *b)
 {
     align_error err;
@@ -184,10 +207,12 @@ static void open_index(bench *b)
     options.model = "bench";
     options.width = (int64_t)b->width;
     options.threads = b->threads;
-    check(align_index_open(&b->index, path_in(b, "index.db"), &options, &err), &err);
+    check(align_index_open(&b->index, place_of_index(b), &options, &err), &err);
     check(align_index_get_info(b->index, &info, &err), &err);
+    const double begin = now_ms();
     if (info.images == 0)
         fill_index(b);
+    b->filled = info.images == 0 ? (now_ms() - begin) / 1e3 : 0.0;
 }
 
 static void make_steps(bench *b)
@@ -211,7 +236,7 @@ static void set_up(bench *b)
     b->n_found = need(calloc(b->queries, sizeof *b->n_found));
     if (!strcmp(b->mode, "steps"))
         make_steps(b);
-    if (!strcmp(b->mode, "index"))
+    if (asks_index(b))
         open_index(b);
 }
 
@@ -244,7 +269,8 @@ static void tear_down(bench *b)
 int main(int argc, char **argv)
 {
     if (argc != 10) {
-        fputs("bench_search scan|steps|index FOLDER COUNT WIDTH QUERIES TOP BATCH THREADS SECONDS\n", stderr);
+        fputs("bench_search scan|steps|index|postgres|hnsw FOLDER COUNT WIDTH QUERIES TOP BATCH THREADS SECONDS\n",
+              stderr);
         return 2;
     }
     bench b = {.mode = argv[1],
@@ -256,7 +282,7 @@ int main(int argc, char **argv)
                .batch = strtoul(argv[7], NULL, 10),
                .threads = atoi(argv[8]),
                .seconds = atof(argv[9])};
-    void (*run)(bench *, size_t) = strcmp(b.mode, "index") ? scan : ask_index;
+    void (*run)(bench *, size_t) = asks_index(&b) ? ask_index : scan;
     set_up(&b);
     const double begin = now_ms();
     run(&b, 1);
@@ -265,8 +291,9 @@ int main(int argc, char **argv)
     const double one = time_runs(&b, run, 1), batch = time_runs(&b, run, b.batch);
     run(&b, b.queries);
     write_found(&b);
-    printf("{\"first_ms\": %.3f, \"read_ms\": %.3f, \"one_ms\": %.3f, \"batch_ms\": %.3f, \"memory_mb\": %.1f}\n",
-           first, read, one, batch, memory_mb());
+    printf("{\"filled_s\": %.1f, \"first_ms\": %.3f, \"read_ms\": %.3f, \"one_ms\": %.3f, \"batch_ms\": %.3f, "
+           "\"memory_mb\": %.1f}\n",
+           b.filled, first, read, one, batch, memory_mb());
     tear_down(&b);
     return 0;
 }

@@ -6,7 +6,10 @@
 Makes N unit vectors in f16 and queries where FOLDER has none, then asks every engine for the 100 nearest of one query and
 of 32 at once, each in a process of its own, in turns; prints medians, the memory that is resident (mapped vectors included), and how many of the true 100
 nearest (NumPy, in f32) were found. `reading` is what the same machine needs to read the vectors alone. `align` looks at
-mapped vectors, `align-steps` at their int8 copy first, `align-index` goes through <align/search.h> and SQLite.
+mapped vectors, `align-steps` at their int8 copy first, `align-index` goes through <align/search.h> and SQLite; `postgres` and
+`postgres-hnsw`, which must be named, go to a server, exactly and through its HNSW index:
+
+    ALIGN_TEST_PGSERVER=PYTHON sh tests/postgres/server.sh run bench/search.py --count 100000 --engines align-index,postgres,postgres-hnsw
 
 Needs build/bench/bench_search (cmake --build build --target bench_search) and the packages of requirements.txt; an engine
 that is not installed is left out. --launcher is a command that each measurement runs under.
@@ -25,8 +28,8 @@ import numpy as np
 HERE = os.path.dirname(os.path.abspath(__file__))
 DRIVER = os.environ.get("BENCH_SEARCH", os.path.join(HERE, "..", "build", "bench", "bench_search"))
 TOP, BATCH, QUERIES, BLOCK = 100, 32, 32, 50_000
-OURS = {"align": "scan", "align-steps": "steps", "align-index": "index"}
-ENGINES = [*OURS, "faiss-flat", "faiss-sqfp16", "usearch", "sqlite-vec"]
+OURS = {"align": "scan", "align-steps": "steps", "align-index": "index", "postgres": "postgres", "postgres-hnsw": "hnsw"}
+ENGINES = ["align", "align-steps", "align-index", "faiss-flat", "faiss-sqfp16", "usearch", "sqlite-vec"]
 
 
 # ---- the vectors ----
@@ -162,6 +165,8 @@ def run(name, folder, args, threads):
         return None
     result = json.loads(done.stdout.splitlines()[-1])
     found, truth = np.fromfile(f"{folder}/found", np.int64).reshape(QUERIES, TOP), nearest(folder, args.width)
+    if result.get("filled_s", 0) > 0:
+        print(f"{name}: {args.count / result['filled_s']:.0f} vectors a second when it was filled", file=sys.stderr)
     result["recall"] = float(np.mean([len(np.intersect1d(f, t)) / TOP for f, t in zip(found, truth)]))
     return result
 

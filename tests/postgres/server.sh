@@ -2,7 +2,8 @@
 # server.sh: a PostgreSQL server with the vector extension, on loopback, for as long as a test runs.
 #
 #   server.sh run COMMAND...   starts one in a folder of its own, runs the command, and removes all again. The command
-#                              finds ALIGN_TEST_SERVER (the address of a database on it), and may call this script:
+#                              finds ALIGN_TEST_SERVER (the address of a database on it), and may call this script;
+#                              ALIGN_TEST_SERVER_OPTIONS are more words for postgres
 #   server.sh kill | start     ends all processes of the server at once, as if by a failure of power; starts it again
 #   server.sh hide | show      takes the extension away, and gives it back (77 where the server is not a copy)
 #
@@ -48,7 +49,7 @@ find_programs() {
 start() {
     # Connections are not refused for being many, and nothing waits for a disk: what ends here is never the machine.
     as_user "$(cat "$folder/bin")/pg_ctl" -D "$folder/data" -l "$folder/log" -w -t 60 -s -o "-p $(cat "$folder/port") -k '' \
-        -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=60 -c shared_buffers=64MB" start >/dev/null
+        -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=60 -c shared_buffers=64MB ${ALIGN_TEST_SERVER_OPTIONS:-}" start >/dev/null
 }
 
 make() {
