@@ -3,6 +3,7 @@
 
     index.py --model DIR                    96 photos of 12 megapixels, made here
     index.py --model DIR --photos FOLDER    other ones
+    index.py --model DIR --photos FOLDER --mixed N    the same, after making N photos there of the sizes that data sets have
 
 Prints milliseconds a picture for each number of threads, what the command needs without pictures taken off, and the
 share of the tower's rate that is left. On cores that the tower leaves free, decoding is hidden; on those that it uses it
@@ -20,6 +21,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ALIGN = os.environ.get("ALIGN", os.path.join(HERE, "..", "build", "align"))
 PHOTOS, DIFFERENT = 96, 12
+CANVASES, LARGE = 8, 40  # of a mixed set: pictures that photos are cut from; one in so many is whole, of 12 megapixels
 
 
 def make_photos(folder):
@@ -33,6 +35,27 @@ def make_photos(folder):
         for copy in range(1, PHOTOS // DIFFERENT):
             with open(os.path.join(folder, f"{i:03}-{copy}.jpg"), "wb") as file:
                 file.write(data + bytes([copy]))
+
+
+def make_mixed(folder, count):
+    """Photos that differ: pieces of 0.3 to 2 megapixels, turned over or not, lighter or darker, in qualities of 75 to 95."""
+    import numpy as np
+    from PIL import Image, ImageEnhance
+    from prepare import photo
+    random = np.random.RandomState(1)
+    os.makedirs(folder, exist_ok=True)
+    canvases = [photo(4000, 3000, i) for i in range(CANVASES)]
+    for i in range(count):
+        picture = canvases[i % CANVASES]
+        if i % LARGE:
+            pixels, shape = random.uniform(0.3e6, 2e6), random.choice([3 / 4, 4 / 3, 3 / 2, 2 / 3, 1, 16 / 9])
+            width, height = int((pixels * shape) ** 0.5), int((pixels / shape) ** 0.5)
+            x, y = random.randint(4000 - width), random.randint(3000 - height)
+            picture = picture.crop((x, y, x + width, y + height))
+        if random.randint(2):
+            picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        picture = ImageEnhance.Brightness(picture).enhance(random.uniform(0.7, 1.2))
+        picture.save(os.path.join(folder, f"{i:05}.jpg"), quality=int(random.randint(75, 96)))
 
 
 def seconds(arguments):
@@ -60,6 +83,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", required=True)
     parser.add_argument("--photos")
+    parser.add_argument("--mixed", type=int, help="make so many photos in the folder first, unless it is there")
+    parser.add_argument("--no-fast", action="store_true", help="leave --fast-decode out")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--turns", type=int, default=3)
     options = parser.parse_args()
@@ -67,6 +92,8 @@ def main():
         photos = options.photos or made
         if not options.photos:
             make_photos(made)
+        elif options.mixed and not os.path.isdir(photos):
+            make_mixed(photos, options.mixed)
         print("threads   tower   index  of its rate   --fast-decode  of its rate")
         for threads in options.threads.split(","):
             more, rows = ["--threads", threads], []

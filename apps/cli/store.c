@@ -80,6 +80,11 @@ bool cli_store_open(cli_store *store, const cli_common *common, const char *wher
         options.width = session->width;
     }
     align_status status = align_index_open(&store->index, store->where, &options, &err);
+    if (status == ALIGN_ERROR_IO && use == CLI_STORE_READ && !options.read_only) { /* a disk may be full, too */
+        options.read_only = true;
+        if (align_index_open(&store->index, store->where, &options, NULL) == ALIGN_OK)
+            status = ALIGN_OK;
+    }
     if (status == ALIGN_ERROR_NOT_FOUND)
         say_no_index(where, store->where);
     else if (status == ALIGN_ERROR_MISMATCH && session)

@@ -5,7 +5,9 @@
 #include "base/memory.h"
 #include "base/status.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define APPLICATION_ID 0x414C474E /* "ALGN" */
 #define WAL_TRIES      500
@@ -144,15 +146,18 @@ done:
     return status;
 }
 
+/* The folder of a new index, in which a file can be made: where none can, SQLite says that the file is not there. */
 static align_status make_folder_for(const char *path, align_error *err)
 {
+    align_status status = ALIGN_OK;
     const char *slash = strrchr(path, '/');
-    if (!slash || slash == path)
-        return ALIGN_OK;
-    char *folder = al_strndup(path, (size_t)(slash - path));
+    char *folder = !slash ? al_strdup(".") : al_strndup(path, slash == path ? 1 : (size_t)(slash - path));
     if (!folder)
         return al_error_no_memory(err, strlen(path));
-    const align_status status = al_make_folder(folder, err);
+    TRY(al_make_folder(folder, err));
+    if (access(folder, W_OK | X_OK) != 0)
+        FAIL(err, ALIGN_ERROR_IO, "%s: cannot be made: %s: %s", path, folder, strerror(errno));
+done:
     al_free(folder);
     return status;
 }

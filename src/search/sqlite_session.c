@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "search/sqlite.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* Another writer may take its time: a vacuum copies all vectors. */
@@ -129,6 +130,14 @@ done:
     return status;
 }
 
+/* The file beside it through which others are told of readers cannot be made: so there are no others. */
+static bool cannot_share(const al_session *s, int code)
+{
+    code &= 0xFF;
+    return code == SQLITE_CANTOPEN || code == SQLITE_READONLY ||
+           (code == SQLITE_IOERR && sqlite3_system_errno(s->db) == ENOSPC);
+}
+
 static align_status open_read_only(al_session *s, align_error *err)
 {
     align_status status = ALIGN_OK;
@@ -136,7 +145,7 @@ static align_status open_read_only(al_session *s, align_error *err)
     TRY(open_as(s, SQLITE_OPEN_READONLY, false, err));
     if (is_readable(s, &code))
         goto done;
-    if ((code & 0xFF) != SQLITE_CANTOPEN && (code & 0xFF) != SQLITE_READONLY) {
+    if (!cannot_share(s, code)) {
         status = al_sqlite_error(s, code, "cannot read", err);
         goto done;
     }

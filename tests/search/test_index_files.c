@@ -254,6 +254,8 @@ static void search_in_folder_of_others(void)
     check_apart(search_read_only(&nearest, &err) == ALIGN_OK && nearest == 2, err.message);
     check_apart(try_open(path, false, false, &err) == ALIGN_ERROR_IO && strstr(err.message, "cannot be written"),
                 err.message);
+    check_apart(try_open(beside(".new"), true, false, &err) == ALIGN_ERROR_IO && strstr(err.message, "cannot be made"),
+                err.message);
 }
 
 /* What a process leaves that is killed when it has added something. */
