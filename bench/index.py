@@ -21,7 +21,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ALIGN = os.environ.get("ALIGN", os.path.join(HERE, "..", "build", "align"))
 PHOTOS, DIFFERENT = 96, 12
-CANVASES, LARGE = 8, 40  # of a mixed set: pictures that photos are cut from; one in so many is whole, of 12 megapixels
+CANVASES, LARGE = 8, 40  # of a mixed set: pictures that photos are cut from; one photo in so many has 12 megapixels
 
 
 def make_photos(folder):
@@ -44,14 +44,16 @@ def make_mixed(folder, count):
     from prepare import photo
     random = np.random.RandomState(1)
     os.makedirs(folder, exist_ok=True)
-    canvases = [photo(4000, 3000, i) for i in range(CANVASES)]
+    canvases = [photo(2400, 1800, i) for i in range(CANVASES)]
     for i in range(count):
         picture = canvases[i % CANVASES]
         if i % LARGE:
             pixels, shape = random.uniform(0.3e6, 2e6), random.choice([3 / 4, 4 / 3, 3 / 2, 2 / 3, 1, 16 / 9])
             width, height = int((pixels * shape) ** 0.5), int((pixels / shape) ** 0.5)
-            x, y = random.randint(4000 - width), random.randint(3000 - height)
+            x, y = random.randint(2400 - width), random.randint(1800 - height)
             picture = picture.crop((x, y, x + width, y + height))
+        else:
+            picture = picture.resize((4000, 3000))
         if random.randint(2):
             picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         picture = ImageEnhance.Brightness(picture).enhance(random.uniform(0.7, 1.2))
