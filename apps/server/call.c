@@ -374,6 +374,8 @@ static enum MHD_Result open_call(srv_server *server, struct MHD_Connection *conn
     call *c = calloc(1, sizeof *c);
     srv_request *request = c ? srv_request_new(server->service) : NULL;
     if (!request || !info->socket_context) {
+        if (request)
+            srv_request_release(request);
         free(c);
         return MHD_NO;
     }

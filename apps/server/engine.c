@@ -122,7 +122,7 @@ static srv_outcome prepare(srv_engine *e, srv_job *job)
 {
     if (!e->options.is_wanted(job))
         return SRV_JOB_SKIPPED;
-    if (e->cache && job->text) {
+    if (e->cache && job->text && !job->whole) { /* what is kept may have been cut */
         const bool hit = srv_cache_get(e->cache, job->text, job->embedding, &job->tokens);
         srv_count(e->options.metrics, hit ? SRV_CACHE_HITS : SRV_CACHE_MISSES, 1);
         if (hit)

@@ -2,6 +2,7 @@
  * routes.c: the table of routes, and those of them that need no model.
  */
 #include "routes.h"
+#include "inputs.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,21 @@ static bool say_ready(srv_request *request)
     return true;
 }
 
+static void write_model(srv_request *request, const char *name)
+{
+    const srv_service *service = request->service;
+    srv_text *body = &request->draft.body;
+    srv_text_print(body, "{\"id\":");
+    srv_text_string(body, name);
+    srv_text_print(body,
+                   ",\"object\":\"model\",\"created\":%" PRId64 ",\"owned_by\":\"align\",\"dimensions\":%" PRId64
+                   ",\"max_tokens\":%" PRId64 ",\"temperature\":",
+                   (int64_t)service->started, srv_engine_width(service->engine),
+                   srv_engine_text_limit(service->engine));
+    srv_text_float(body, align_model_temperature(service->model));
+    srv_text_print(body, "}");
+}
+
 static bool list_models(srv_request *request)
 {
     const srv_service *service = request->service;
@@ -29,17 +45,21 @@ static bool list_models(srv_request *request)
     srv_answer_json(&request->draft);
     srv_text_print(body, "{\"object\":\"list\",\"data\":[");
     for (size_t i = 0; i < service->n_names; i++) {
-        srv_text_print(body, "%s{\"id\":", i > 0 ? "," : "");
-        srv_text_string(body, service->names[i]);
-        srv_text_print(body,
-                       ",\"object\":\"model\",\"created\":%" PRId64 ",\"owned_by\":\"align\",\"dimensions\":%" PRId64
-                       ",\"max_tokens\":%" PRId64 ",\"temperature\":",
-                       (int64_t)service->started, srv_engine_width(service->engine),
-                       srv_engine_text_limit(service->engine));
-        srv_text_float(body, align_model_temperature(service->model));
-        srv_text_print(body, "}");
+        srv_text_print(body, "%s", i > 0 ? "," : "");
+        write_model(request, service->names[i]);
     }
     srv_text_print(body, "]}\n");
+    return true;
+}
+
+static bool tell_model(srv_request *request)
+{
+    const char *name = srv_request_argument(request, "model");
+    if (!srv_check_model(request, name))
+        return false;
+    srv_answer_json(&request->draft);
+    write_model(request, name);
+    srv_text_print(&request->draft.body, "\n");
     return true;
 }
 
@@ -86,6 +106,7 @@ const srv_route srv_routes[] = {
     {"GET", "/v1/thumbnails/{id}", 0, false, true, srv_thumbnail_begin, NULL},
     {"GET", "/v1/pictures/{id}", 0, false, true, srv_picture_begin, NULL},
     {"GET", "/v1/models", 0, false, false, list_models, NULL},
+    {"GET", "/v1/models/{model}", 0, false, false, tell_model, NULL},
     {"GET", "/healthz", 0, true, false, say_healthy, NULL},
     {"GET", "/readyz", 0, true, false, say_ready, NULL},
     {"GET", "/metrics", 0, false, false, write_metrics, NULL},

@@ -110,7 +110,7 @@ typedef struct finding {
 static void look_at_working(finding *found, srv_connection *c, double now)
 {
     srv_request *request = c->request;
-    if (now > request->started + request->service->deadline) {
+    if (now > c->since + request->service->deadline) {
         if (found->n_expired < LOOKED_AT) {
             srv_request_hold(request);
             found->expired[found->n_expired++] = request;

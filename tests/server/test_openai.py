@@ -39,6 +39,7 @@ try:
     assert sum(a * b for a, b in zip(cat, seen)) > sum(a * b for a, b in zip(car, seen))
 
     assert [model.id for model in client.models.list()] == ["clip"]
+    assert client.models.retrieve("clip").id == "clip"
 
     def expect(error, code, **arguments):
         try:

@@ -246,11 +246,12 @@ static void test_too_much(void **state)
     text.length = 0;
     for (int i = 0; i < 200; i++)
         srv_text_print(&text, "cat ");
-    expect_problem(client_post(port, "/v1/embeddings", "{\"input\":\"%s\",\"truncate\":false}", text.bytes), 400,
-                   "invalid_input");
     json_t *json = expect_json(client_post(port, "/v1/embeddings", "{\"input\":\"%s\"}", text.bytes));
     assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "usage"), "prompt_tokens")), 64);
     json_decref(json);
+    /* also where the embedding of the text that was cut is kept */
+    expect_problem(client_post(port, "/v1/embeddings", "{\"input\":\"%s\",\"truncate\":false}", text.bytes), 400,
+                   "invalid_input");
     srv_text_done(&text);
 }
 
@@ -407,6 +408,11 @@ static void test_small_routes(void **state)
     const json_t *first = json_array_get(json_object_get(json, "data"), 0);
     assert_string_equal(json_string_value(json_object_get(first, "id")), "emoji");
     json_decref(json);
+    json = expect_json(client_ask(port, "GET", "/v1/models/text-embedding-3-small", "", NULL, 0));
+    assert_string_equal(json_string_value(json_object_get(json, "id")), "text-embedding-3-small");
+    assert_true(fabs(json_number_value(json_object_get(json, "temperature")) - 0.038) < 0.02);
+    json_decref(json);
+    expect_problem(client_ask(port, "GET", "/v1/models/other", "", NULL, 0), 404, "model_not_found");
     reply r = client_ask(port, "GET", "/metrics", "", NULL, 0);
     assert_int_equal(r.status, 200);
     assert_non_null(strstr(r.body, "\nalign_inputs_total{kind=\"text\"} "));
