@@ -361,6 +361,19 @@ static double clip_factor(double most, double norm)
     return most > 0.0 && factor < 1.0 ? factor : 1.0;
 }
 
+/* Says what of this step is no finite number. Before the first update it is the model's own doing. */
+static align_status diverged(const loop *l, align_error *err)
+{
+    const bool loss = !isfinite(l->now.loss);
+    return al_error_set(err, ALIGN_ERROR_DIVERGED, "step %" PRId64 ": the %s is %f: %s", l->now.step,
+                        loss ? "loss" : "gradient",
+                        fabs(loss ? l->now.loss : l->now.gradient), /* a NaN may have a sign */
+                        l->progress.step == 0
+                            ? "the model that the run begins from has weights that are no finite numbers, or too large"
+                            : "a lower learning rate, a longer warm-up or a bound on the gradient may help; "
+                              "checkpoints of earlier steps are whole");
+}
+
 static align_status learn(loop *l, align_error *err)
 {
     align_status status = ALIGN_OK;
@@ -375,12 +388,10 @@ static align_status learn(loop *l, align_error *err)
     if (l->ranks)
         al_buckets_finish(&l->buckets);
     l->now.gradient = al_optimizer_gradient_norm(p->optimizer);
-    if (!isfinite(l->now.loss) || !isfinite(l->now.gradient))
-        FAIL(err, ALIGN_ERROR_DIVERGED,
-             "step %" PRId64 ": the %s is %f: a lower learning rate, a longer warm-up or a bound on the gradient may "
-             "help; checkpoints of earlier steps are whole",
-             l->now.step, isfinite(l->now.loss) ? "gradient" : "loss",
-             fabs(isfinite(l->now.loss) ? l->now.gradient : l->now.loss)); /* a NaN may have a sign */
+    if (!isfinite(l->now.loss) || !isfinite(l->now.gradient)) {
+        status = diverged(l, err);
+        goto done;
+    }
     al_optimizer_update(p->optimizer, factor, clip_factor(o->clip, l->now.gradient));
     p->losses[p->step++] = (float)l->now.loss;
 done:
