@@ -122,7 +122,7 @@ function makeTile(item, i) {
     make("p", { class: "under" },
       make("span", { class: "name", title: nameOf(item) }, words),
       make("span", { class: "score", title: "Cosine" }, scoreOf(item))),
-    make("button", { type: "button", class: "plain like", "aria-label": `More like ${words}`, click: () => findLike(item) },
+    make("button", { type: "button", class: "plain like", "aria-label": `More like this: ${words}`, click: () => findLike(item) },
       "More like this"));
 }
 
@@ -185,7 +185,7 @@ function startLarge() {
     if (event.target === dialog)
       dialog.close(); // beside it
   });
-  dialog.addEventListener("close", () => byId("grid").children[open]?.querySelector("button").focus());
+  dialog.addEventListener("close", () => byId("grid").children[open]?.querySelector("button")?.focus());
 }
 
 // ---- pictures among what is looked for ----
