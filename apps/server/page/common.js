@@ -78,7 +78,9 @@ async function problemOf(request) {
   try {
     const response = request.response;
     const problem = response instanceof Blob ? JSON.parse(await response.text()) : response;
-    return new Problem(`${problem.detail[0].toUpperCase()}${problem.detail.slice(1)}.`, problem.code);
+    const place = `${problem.param}: `; // "input[0]: " says nothing to people
+    const detail = problem.detail.startsWith(place) ? problem.detail.slice(place.length) : problem.detail;
+    return new Problem(`${detail[0].toUpperCase()}${detail.slice(1)}.`, problem.code);
   } catch {
     return new Problem(`The server answered with status ${request.status}.`, "odd");
   }
