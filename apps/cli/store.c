@@ -53,9 +53,12 @@ static bool cannot_be_written(const char *place)
     return access(place, F_OK) == 0 && access(place, W_OK) != 0 && (errno == EROFS || errno == EACCES);
 }
 
-static void say_no_index(const char *where, const char *place)
+/* An address may hold a password, which the library's message leaves out. */
+static void say_no_index(const char *where, const char *place, const align_error *err)
 {
-    if (named_store(where))
+    if (strstr(place, "://"))
+        cli_fail("%s: run 'align index DIR' with the same --store", err->message);
+    else if (named_store(where))
         cli_fail("%s: no index there yet: run 'align index DIR --store %s'", place, place);
     else
         cli_fail("%s: no index yet: run 'align index DIR'", place);
@@ -86,7 +89,7 @@ bool cli_store_open(cli_store *store, const cli_common *common, const char *wher
             status = ALIGN_OK;
     }
     if (status == ALIGN_ERROR_NOT_FOUND)
-        say_no_index(where, store->where);
+        say_no_index(where, store->where, &err);
     else if (status == ALIGN_ERROR_MISMATCH && session)
         cli_fail("%s (the model here is %s)", err.message, session->folder);
     else if (status != ALIGN_OK)

@@ -62,7 +62,10 @@ align_status al_postgres_check(al_postgres_session *s, const PGresult *result, a
     const char *state = found ? found : "", *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     s->failure = failure_of(s->connection, state);
     say_on_one_line(said, message ? message : PQerrorMessage(s->connection));
-    return al_error_set(err, status_of(state), "%s: %s", s->address->shown, said[0] ? said : "no answer");
+    const align_status status = status_of(state);
+    return al_error_set(err, status, "%s: %s%s", s->address->shown,
+                        status == ALIGN_ERROR_FORMAT ? "not as an index should be: " : "",
+                        said[0] ? said : "no answer");
 }
 
 /* ---- connecting ---- */
