@@ -9,6 +9,9 @@
 #include "cli.h"
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+
+#define WORKER_NICE 10
 
 typedef struct slot {
     bool ready;
@@ -27,9 +30,22 @@ struct cli_ahead {
     bool stop;
 };
 
+/*
+ * Workers fill the gaps that whoever takes their work leaves on the cores. Of equal rank they would hold up one of the
+ * threads of a tower at a time, while the others wait for it. Elsewhere than on Linux this would be of the whole
+ * process.
+ */
+static void give_way(void)
+{
+#ifdef __linux__
+    (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + WORKER_NICE);
+#endif
+}
+
 static void *run_worker(void *argument)
 {
     cli_ahead *ahead = argument;
+    give_way();
     pthread_mutex_lock(&ahead->mutex);
     for (;;) {
         while (!ahead->stop && ahead->taken == ahead->given)
