@@ -5,14 +5,16 @@
 #   make test       build and run every test                   make lint      the rules of the house (tools/lint.sh)
 #   make bench      time it, beside other engines              make tidy      clang-tidy (minutes)
 #   make sanitize   the tests under ASan and UBSan             make clean     remove every build folder
+#   make hostile    ten thousand hostile requests to the server under ASan and UBSan (SEED=1)
 #   make goldens    the expected outputs anew (needs Python)   make bootstrap install missing Debian packages
 #   make aarch64    the tests of the numbers on 64-bit Arm, cross-compiled and run under qemu
 
 PREFIX ?= /usr/local
 JOBS   ?= $(shell nproc)
 PYTHON ?= python3
+SEED   ?= 1
 
-.PHONY: all bootstrap demo test bench sanitize thread aarch64 install format lint tidy goldens clean
+.PHONY: all bootstrap demo test bench sanitize hostile thread aarch64 install format lint tidy goldens clean
 
 all: build/build.ninja
 	@cmake --build build --target align_cli align_shared align_static
@@ -42,6 +44,10 @@ bench: all
 sanitize: build-sanitize/build.ninja
 	@cmake --build build-sanitize
 	@ctest --preset sanitize -j $(JOBS) -E full_size.ref
+
+hostile: build-sanitize/build.ninja
+	@cmake --build build-sanitize --target test_server_hostile
+	@build-sanitize/tests/test_server_hostile 10000 $(SEED)
 
 thread: build-thread/build.ninja
 	@cmake --build build-thread

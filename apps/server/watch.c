@@ -11,7 +11,8 @@
 
 #define LOOK_EVERY 100  /* milliseconds */
 #define LEAST_RATE 8192 /* bytes a second, from and to a client */
-#define LOOKED_AT  256  /* requests in one look; the others are looked at in the next */
+#define LOOKED_AT  256  /* requests in one look, and silent connections; the others are looked at in the next */
+#define LET_BE     0.2  /* seconds before a connection is suspected to be silent */
 
 struct srv_connection {
     srv_connection *previous, *next;
@@ -30,6 +31,7 @@ struct srv_watch {
     pthread_cond_t changed;
     srv_connection *first;
     size_t next_look; /* of the connections in work, where the next look begins */
+    size_t next_peek; /* of those that are silent */
     bool draining, ending;
     pthread_t thread;
 };
@@ -122,11 +124,18 @@ static void look_at_working(finding *found, srv_connection *c, double now)
     }
 }
 
+/* Whether the client has ended its side and nothing more can come: the HTTP library would wait for the rest. */
+static bool has_ended(int fd)
+{
+    char byte;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 /* In the lock. */
 static void look(srv_watch *watch, finding *found)
 {
     const double now = srv_now();
-    size_t number = 0;
+    size_t number = 0, silent = 0;
     found->n_expired = found->n_working = 0;
     for (srv_connection *c = watch->first; c; c = c->next) {
         if (c->phase == SRV_WORKING) {
@@ -136,8 +145,13 @@ static void look(srv_watch *watch, finding *found)
             if (c->phase != SRV_IDLE || c->bytes > 0)
                 srv_count(watch->metrics, SRV_SLOW, 1);
             shut(c);
+        } else if (!c->is_shut && c->phase != SRV_ANSWERING && now > c->since + LET_BE) {
+            const size_t place = silent++;
+            if (place >= watch->next_peek && place - watch->next_peek < LOOKED_AT && has_ended(c->fd))
+                shut(c);
         }
     }
+    watch->next_peek = silent > watch->next_peek + LOOKED_AT ? watch->next_peek + LOOKED_AT : 0;
     watch->next_look = found->n_working == LOOKED_AT ? watch->next_look + LOOKED_AT : 0;
 }
 
