@@ -31,8 +31,8 @@ need libsqlite3-dev module sqlite3
 need libxxhash-dev module libxxhash
 need libmicrohttpd-dev module libmicrohttpd
 
-# Only the checks of `make lint`, `make tidy` and .ci/run, a browser for the page among them; and MPI, libpq and libchafa,
-# without which everything builds.
+# Only the checks of `make lint`, `make tidy` and .ci/run, a browser for the page among them; and MPI, libpq, libchafa
+# and libcurl, without which everything builds.
 if [ "${1:-}" = --all ]; then
     need g++ command g++
     need clang command clang
@@ -44,6 +44,7 @@ if [ "${1:-}" = --all ]; then
     need libpq-dev module libpq
     need libchafa-dev module chafa
     need libglib2.0-dev module glib-2.0
+    need libcurl4-openssl-dev module libcurl
     need nodejs command node
     need npm command npm
     need chromium command chromium

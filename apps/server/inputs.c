@@ -12,6 +12,8 @@
 #define MORE_CONTAINERS 64
 #define DEEPEST         32
 
+#define MOST_FETCHES 16 /* pictures of a request that are fetched from addresses */
+
 /* What values take when they are read, which is many times their bytes in the body. */
 #define VALUE_BYTES     48
 #define CONTAINER_BYTES 400
@@ -238,6 +240,22 @@ static bool begins_with(const char *text, const char *beginning)
     return strncmp(text, beginning, strlen(beginning)) == 0;
 }
 
+/* A picture that is to be fetched, where the server does that. */
+static bool read_address(srv_request *request, srv_job *job, const char *url, const place *at)
+{
+    if (!request->service->fetcher)
+        return refuse_item(request, at, "pictures are not fetched from addresses: send them as base64");
+    if (!request->fetches)
+        request->fetches = srv_request_alloc(request, MOST_FETCHES, sizeof *request->fetches);
+    if (!request->fetches)
+        return srv_refuse_memory(request);
+    if (request->n_fetches == MOST_FETCHES)
+        return refuse_item(request, at, "too many pictures are to be fetched from addresses");
+    srv_set_file(request, job, NULL, 0, at->list, at->number);
+    request->fetches[request->n_fetches++] = (srv_fetch){.url = url, .job = job};
+    return true;
+}
+
 static bool read_picture(srv_request *request, srv_job *job, const json_t *picture, const place *at)
 {
     const json_t *url = json_object_get(picture, "url");
@@ -247,7 +265,7 @@ static bool read_picture(srv_request *request, srv_job *job, const json_t *pictu
         return refuse_item(request, at, "a picture is to be a string: base64, or a data: address of it");
     size_t length = json_string_length(value);
     if (begins_with(text, "http:") || begins_with(text, "https:"))
-        return refuse_item(request, at, "pictures are not fetched from addresses: send them as base64");
+        return read_address(request, job, text, at);
     if (begins_with(text, "data:")) {
         const char *comma = strchr(text, ',');
         if (!comma || comma - text < 7 || strncmp(comma - 7, ";base64", 7) != 0)

@@ -4,7 +4,8 @@
  * inputs.h: what routes read out of a request. Functions that give false have written the problem to the draft.
  *
  * A text is a string, or an array of token ids. A picture is its file in base64, with a data: address in front or
- * none. An item is one of the two, in any of the forms in which servers of embeddings take them:
+ * none, or an https address where the server fetches pictures. An item is one of the two, in any of the forms in which
+ * servers of embeddings take them:
  *
  *     "text"   "data:image/png;base64,..."   [101, 4937, 102]
  *     {"text": ...}   {"image": ...}

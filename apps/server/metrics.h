@@ -22,6 +22,8 @@
     X(PICTURES, "align_inputs_total", "kind=\"picture\"", NULL) \
     X(SKIPPED, "align_skipped_inputs_total", "", "Inputs that nobody waited for any more.") \
     X(TOKENS, "align_tokens_total", "", "Tokens of the texts embedded.") \
+    X(FETCHED, "align_fetches_total", "result=\"picture\"", "Pictures fetched from addresses.") \
+    X(NOT_FETCHED, "align_fetches_total", "result=\"nothing\"", NULL) \
     X(CACHE_HITS, "align_cache_hits_total", "", "Texts whose embedding was kept from before.") \
     X(CACHE_MISSES, "align_cache_misses_total", "", "Texts whose embedding had to be computed.")
 

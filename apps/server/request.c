@@ -126,6 +126,8 @@ void srv_request_release(srv_request *request)
         return;
     for (srv_part *part = request->parts; part; part = part->next)
         free(part->bytes);
+    for (size_t i = 0; i < request->n_fetches; i++)
+        free(request->fetches[i].bytes);
     while (request->memory) {
         block *next = request->memory->next;
         free(request->memory);
@@ -195,18 +197,23 @@ bool srv_request_wants(const srv_job *job)
 }
 
 /* False, with a problem, if a job came to nothing. */
+static bool check_job(srv_request *request, const srv_job *job)
+{
+    char param[64];
+    snprintf(param, sizeof param, "%.40s[%zu]", job->list, job->place);
+    if (job->outcome == SRV_JOB_BAD)
+        return srv_refuse(request, 400, "invalid_input", param, "%s: %s", param, job->reason);
+    if (job->outcome != SRV_JOB_DONE)
+        return srv_refuse(request, 500, "not_computed", param, "%s: %s", param,
+                          job->reason ? job->reason : "it was not computed");
+    return true;
+}
+
 static bool check_jobs(srv_request *request)
 {
-    for (size_t i = 0; i < request->n_jobs; i++) {
-        const srv_job *job = &request->jobs[i];
-        char param[64];
-        snprintf(param, sizeof param, "%.40s[%zu]", job->list, job->place);
-        if (job->outcome == SRV_JOB_BAD)
-            return srv_refuse(request, 400, "invalid_input", param, "%s: %s", param, job->reason);
-        if (job->outcome != SRV_JOB_DONE)
-            return srv_refuse(request, 500, "not_computed", param, "%s: %s", param,
-                              job->reason ? job->reason : "it was not computed");
-    }
+    for (size_t i = 0; i < request->n_jobs; i++)
+        if (!check_job(request, &request->jobs[i]))
+            return false;
     return true;
 }
 
@@ -235,22 +242,68 @@ static void refuse_full(srv_request *request)
     request->draft.retry_after = srv_engine_retry_after(engine);
 }
 
+/* Has all jobs computed, or the refusal published. */
+static void give_jobs(srv_request *request)
+{
+    atomic_store(&request->pending, request->n_jobs);
+    if (!srv_engine_give(request->service->engine, request->jobs, request->n_jobs)) {
+        refuse_full(request);
+        publish(request);
+    }
+}
+
+static bool check_fetches(srv_request *request)
+{
+    for (size_t i = 0; i < request->n_fetches; i++)
+        if (request->fetches[i].job->outcome == SRV_JOB_BAD)
+            return check_job(request, request->fetches[i].job);
+    return true;
+}
+
+static void go_on_with_fetched(srv_task *task)
+{
+    srv_request *request = request_of(task);
+    if (atomic_load(&request->claimed) || !check_fetches(request))
+        publish(request);
+    else
+        give_jobs(request);
+}
+
+bool srv_request_reserve_for(const srv_job *job, size_t bytes)
+{
+    return srv_request_reserve(job->owner, bytes);
+}
+
+void srv_request_fetched(srv_fetch *fetch)
+{
+    srv_request *request = fetch->job->owner;
+    if (atomic_fetch_sub(&request->pending, 1) > 1)
+        return;
+    request->task.run = go_on_with_fetched;
+    srv_engine_run(request->service->engine, &request->task);
+}
+
+static void give_fetches(srv_request *request)
+{
+    atomic_store(&request->pending, request->n_fetches);
+    if (!srv_fetcher_give(request->service->fetcher, request->fetches, request->n_fetches)) {
+        refuse_full(request);
+        publish(request);
+    }
+}
+
 static void begin(srv_task *task)
 {
     srv_request *request = request_of(task);
     if (atomic_load(&request->claimed) || !request->route->begin(request)) {
         publish(request);
-        return;
-    }
-    if (request->n_jobs == 0) {
+    } else if (request->n_fetches > 0) {
+        give_fetches(request);
+    } else if (request->n_jobs > 0) {
+        give_jobs(request);
+    } else {
         if (request->route->finish)
             request->route->finish(request);
-        publish(request);
-        return;
-    }
-    atomic_store(&request->pending, request->n_jobs);
-    if (!srv_engine_give(request->service->engine, request->jobs, request->n_jobs)) {
-        refuse_full(request);
         publish(request);
     }
 }

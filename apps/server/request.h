@@ -12,6 +12,7 @@
 #include "answer.h"
 #include "budget.h"
 #include "engine.h"
+#include "fetch.h"
 #include <jansson.h>
 
 struct MHD_Connection;
@@ -35,6 +36,7 @@ typedef struct srv_service {
     const align_processor *processor;
     srv_engine *engine;
     struct srv_gallery *gallery; /* the index that is searched, or NULL */
+    srv_fetcher *fetcher;        /* or NULL: pictures are not fetched */
     srv_metrics *metrics;
     srv_budget *budget;       /* of all requests; the server sets it */
     const char *const *names; /* of the model; the first is the one that answers give */
@@ -72,6 +74,8 @@ struct srv_request {
     json_t *json;
     srv_job *jobs;
     size_t n_jobs;
+    srv_fetch *fetches; /* for some of the jobs, before all of them */
+    size_t n_fetches;
     void *plan;       /* the route's own, of srv_request_alloc */
     srv_answer draft; /* what begin and finish write */
 
@@ -79,7 +83,7 @@ struct srv_request {
 
     /* Bookkeeping. */
     srv_task task;
-    atomic_size_t pending; /* jobs */
+    atomic_size_t pending; /* fetches, then jobs */
     atomic_int holders;
     atomic_size_t reserved; /* of the budget */
     atomic_bool claimed;
@@ -97,6 +101,10 @@ void srv_request_start(srv_request *request);
 /* Let the deadline, or a client that went away, claim the request; false: somebody had already. */
 bool srv_request_expire(srv_request *request);
 bool srv_request_abandon(srv_request *request);
+
+/* The fetcher's (srv_fetcher_options). */
+bool srv_request_reserve_for(const srv_job *job, size_t bytes);
+void srv_request_fetched(srv_fetch *fetch);
 
 /* The engine's two questions (srv_engine_options) about the jobs of requests. */
 bool srv_request_wants(const srv_job *job);

@@ -4,6 +4,7 @@
 #include "../cli/cli.h"
 #include "auth.h"
 #include "gallery.h"
+#include "netaddr.h"
 #include "server.h"
 #include <pthread.h>
 #include <signal.h>
@@ -13,14 +14,17 @@
 #include <unistd.h>
 
 #define MEBI             (1024 * 1024)
-#define BODIES_IN_MEMORY 8   /* so many of the largest size, or more smaller ones */
+#define BODIES_IN_MEMORY 8 /* so many of the largest size, or more smaller ones */
+#define FETCHING_THREADS 8
+#define FETCHING_SECONDS 10
+#define MOST_REDIRECTS   3
 #define FAIR_SHARE       100 /* connections, and requests a second, of one address of a network */
 
 typedef struct arguments {
     cli_common common;
     cli_list positional, names, origins, folders;
     const char *host, *token, *index;
-    bool insecure;
+    bool insecure, allow_url_fetch;
     int64_t port, workers, cache, thumbnails;                                 /* the last two: MiB */
     int64_t max_body, max_inputs, max_pixels, max_queue;                      /* of a body: MiB */
     int64_t max_connections, max_client_connections, max_texts, max_pictures; /* the last two: of a batch */
@@ -48,6 +52,8 @@ static int check(const cli_command *self, arguments *args)
         args->max_client_connections = fair_share;
     if (args->client_rate < 0)
         args->client_rate = fair_share;
+    if (args->allow_url_fetch && !srv_can_download())
+        return cli_usage_error(self, "--allow-url-fetch: this program was built without libcurl");
     if (args->port > 65535)
         return cli_usage_error(self, "--port is at most 65535, not %lld", (long long)args->port);
     if (args->folders.count > 0 && !args->index)
@@ -65,6 +71,8 @@ static int parse(const cli_command *self, arguments *args, int argc, char **argv
         {CLI_TEXT, "token", "TOKEN", &args->token, 0,
          "what clients must send as a bearer token (default: $ALIGN_TOKEN, else none)"},
         {CLI_FLAG, "insecure", NULL, &args->insecure, 0, "serve other machines without a token"},
+        {CLI_FLAG, "allow-url-fetch", NULL, &args->allow_url_fetch, 0,
+         "fetch pictures from https addresses in requests; never from private ones"},
         {CLI_LIST, "allow-origin", "ORIGIN", &args->origins, 0,
          "let pages of this origin (https://example.org) use the server; may be repeated"},
         {CLI_LIST, "name", "NAME", &args->names, 0,
@@ -137,6 +145,22 @@ static srv_gallery_options gallery_options(const arguments *args, const cli_sess
     };
 }
 
+static srv_fetcher_options fetcher_options(const arguments *args, srv_metrics *metrics)
+{
+    return (srv_fetcher_options){
+        .threads = FETCHING_THREADS,
+        .max_waiting = (size_t)args->max_queue,
+        .rules = {.max_bytes = (size_t)args->max_body * MEBI,
+                  .timeout = FETCHING_SECONDS,
+                  .max_redirects = MOST_REDIRECTS,
+                  .is_allowed = srv_address_is_public},
+        .metrics = metrics,
+        .is_wanted = srv_request_wants,
+        .reserve = srv_request_reserve_for,
+        .done = srv_request_fetched,
+    };
+}
+
 static srv_settings server_settings(const arguments *args)
 {
     return (srv_settings){
@@ -190,13 +214,17 @@ static int serve(const arguments *args, cli_session *session, const sigset_t *en
     const srv_settings settings = server_settings(args);
     const srv_gallery_options gallery = gallery_options(args, session);
     int code = CLI_DONE;
-    if ((args->index && srv_gallery_open(&service.gallery, &gallery, &err) != ALIGN_OK) ||
-        srv_engine_open(&service.engine, session->model, session->context, session->processor, &options, &err) !=
-            ALIGN_OK ||
-        srv_server_start(&server, &service, &settings, &err) != ALIGN_OK)
+    const srv_fetcher_options fetching = fetcher_options(args, &metrics);
+    if (args->allow_url_fetch && !(service.fetcher = srv_fetcher_open(&fetching)))
+        code = cli_fail("no thread to fetch pictures could be started");
+    else if ((args->index && srv_gallery_open(&service.gallery, &gallery, &err) != ALIGN_OK) ||
+             srv_engine_open(&service.engine, session->model, session->context, session->processor, &options, &err) !=
+                 ALIGN_OK ||
+             srv_server_start(&server, &service, &settings, &err) != ALIGN_OK)
         code = cli_fail("%s", err.message);
     else
         serve_until_told(&server, ends);
+    srv_fetcher_close(service.fetcher); /* it gives what it has to the engine */
     srv_engine_close(service.engine);
     srv_gallery_close(service.gallery);
     return code;

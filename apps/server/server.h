@@ -17,11 +17,12 @@
  *   answer.c       answers and problems
  *   engine.c       many requests' texts and pictures, computed together; prepare.c and batch.c before and in the model
  *   cache.c        embeddings of texts that come again
+ *   fetch.c        pictures from addresses of the web: a queue; download.c gets one, netaddr.c says from where
  *   auth.c         who may ask; rate.c how often; budget.c how much at a time
  *   metrics.c text.c
  *
  * Threads: the HTTP library's one, which moves bytes; the engine's workers, which read requests, tokenise, decode and
- * write answers; the engine's computing one; and that of watch.c.
+ * write answers; the engine's computing one; those that fetch pictures; and that of watch.c.
  */
 #include "rate.h"
 #include "request.h"
