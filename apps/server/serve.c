@@ -213,8 +213,8 @@ static int serve(const arguments *args, cli_session *session, const sigset_t *en
     const srv_engine_options options = engine_options(args, &metrics);
     const srv_settings settings = server_settings(args);
     const srv_gallery_options gallery = gallery_options(args, session);
-    int code = CLI_DONE;
     const srv_fetcher_options fetching = fetcher_options(args, &metrics);
+    int code = CLI_DONE;
     if (args->allow_url_fetch && !(service.fetcher = srv_fetcher_open(&fetching)))
         code = cli_fail("no thread to fetch pictures could be started");
     else if ((args->index && srv_gallery_open(&service.gallery, &gallery, &err) != ALIGN_OK) ||
