@@ -22,6 +22,8 @@
 
 #define MOST_WEIGHT 100
 
+#define LONGEST_NUMBER 32 /* characters of a field: it is read before its size in memory is known */
+
 /* The paper found that a text should weigh twice as much as a picture. */
 #define TEXT_WEIGHT  2
 #define IMAGE_WEIGHT 1
@@ -41,7 +43,8 @@ static bool is_number_field(const char *name)
 /* A text where a number was expected stays one, and is refused as such. */
 static json_t *value_of_field(const srv_part *part)
 {
-    json_t *number = is_number_field(part->name) ? json_loadb(part->bytes, part->size, JSON_DECODE_ANY, NULL) : NULL;
+    const bool is_number = is_number_field(part->name) && part->size <= LONGEST_NUMBER;
+    json_t *number = is_number ? json_loadb(part->bytes, part->size, JSON_DECODE_ANY, NULL) : NULL;
     return number ? number : json_stringn(part->bytes, part->size);
 }
 
