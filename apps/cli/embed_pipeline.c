@@ -36,6 +36,7 @@ typedef struct pipeline {
     void *context;
     cli_ahead *ahead;
     embed_work *first, *last; /* that are not done, in order; pictures of the last are given */
+    size_t ahead_of_tower;    /* pictures that were given and not taken */
     bool none_left;
     cli_batch batch; /* of the first */
     embed_picture pictures[BATCH];
@@ -68,10 +69,13 @@ static void release(picture *p)
 
 /* ---- ahead ---- */
 
-/* The shard whose pictures are given next; false: there is none. */
+/* The shard whose pictures are given next; false: there is none. The next shard is claimed when its pictures are needed
+ * to keep the workers busy, and no sooner: others may be without one. */
 static bool find_work(pipeline *p)
 {
     while (!p->none_left && (!p->last || p->last->given == p->last->count)) {
+        if (p->ahead_of_tower >= BATCH)
+            return false;
         embed_work *work = cli_interrupted() ? NULL : p->next(p->context);
         p->none_left = !work;
         if (work && p->first)
@@ -90,6 +94,7 @@ static void give_ahead(pipeline *p)
         pic->work = p->last;
         pic->number = p->last->given++;
         cli_ahead_give(p->ahead, pic);
+        p->ahead_of_tower++;
     }
 }
 
@@ -189,6 +194,7 @@ static bool run(pipeline *p)
         if (!pic && !p->first && p->none_left)
             return true;
         if (pic) {
+            p->ahead_of_tower--;
             const bool ok = accept(p, pic);
             release(pic);
             if (!ok)
