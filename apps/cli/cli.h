@@ -262,6 +262,9 @@ bool cli_check_output(const char *path);
 /* The path absolute and without links, as far as it is there; to be freed. */
 char *cli_absolute_path(const char *path);
 
+/* Makes a folder and those above it; one that is there is fine. False after a message. */
+bool cli_make_folder(const char *path);
+
 /* Whether the path ends with the suffix, in any case. */
 bool cli_has_suffix(const char *path, const char *suffix);
 

@@ -213,30 +213,13 @@ static bool make_manifest(embed_manifest *m)
     return ok;
 }
 
-/* Makes a folder and those above it. */
-static bool make_folder(const char *path)
-{
-    struct stat info;
-    if (mkdir(path, 0777) == 0 || (errno == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode)))
-        return true;
-    const char *slash = strrchr(path, '/');
-    if (errno == ENOENT && slash && slash > path) {
-        char *above = cli_format("%.*s", (int)(slash - path), path);
-        const bool ok = make_folder(above);
-        free(above);
-        if (!ok || mkdir(path, 0777) == 0 || errno == EEXIST)
-            return ok;
-    }
-    return cli_fail("%s: cannot make folder: %s", path, strerror(errno)) == CLI_DONE;
-}
-
 bool embed_manifest_open(embed_manifest *m, const embed_options *options, const cli_session *session)
 {
     bool found = false;
     *m = (embed_manifest){.options = options, .shards = json_object(), .news = json_object()};
     m->path = embed_path(options, "manifest", ".json");
     m->settings = make_settings(options, session);
-    return make_folder(options->output) && read_manifest(m, &found) && (found || make_manifest(m)) &&
+    return cli_make_folder(options->output) && read_manifest(m, &found) && (found || make_manifest(m)) &&
            embed_manifest_list(m);
 }
 

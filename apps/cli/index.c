@@ -7,17 +7,18 @@
 #include <string.h>
 
 typedef struct arguments {
-    const char *store;
+    const char *store, *share;
     cli_list places, captions;
     bool prune, watch;
 } arguments;
 
 /* ---- the work ---- */
 
-static bool open_run(index_run *run, const arguments *args)
+static bool open_run(index_run *run, const arguments *args, index_share *share)
 {
     index_report_open(&run->report, &run->common);
-    if (!cli_session_open(&run->session, &run->common, args->captions.count > 0, args->places.count > 0) ||
+    if ((args->share && !index_share_open(share, args->share)) ||
+        !cli_session_open(&run->session, &run->common, args->captions.count > 0, args->places.count > 0) ||
         !cli_store_open(&run->store, &run->common, args->store, CLI_STORE_CREATE, &run->session) ||
         !index_catalog_open(&run->catalog, run->store.index))
         return false;
@@ -62,6 +63,21 @@ static bool add_captions(index_run *run, const arguments *args, cli_strings *fil
     return ok;
 }
 
+/* How a run has ended that nothing more comes of. */
+static int end_of_run(bool ok, bool complete)
+{
+    if (ok && cli_interrupted())
+        return cli_fail("interrupted: what was done is kept, and the same command goes on from there");
+    return ok && complete ? CLI_DONE : CLI_FAILED;
+}
+
+static int run_shared(index_run *run, const arguments *args, index_share *share)
+{
+    const bool ok = index_share_run(share, run, &args->places, &args->captions);
+    index_report_summary(&run->report, run->store.index);
+    return end_of_run(ok, share->complete);
+}
+
 static int run_all(index_run *run, const arguments *args)
 {
     index_scan scan = {0};
@@ -73,14 +89,22 @@ static int run_all(index_run *run, const arguments *args)
         ok = index_writer_flush(run->writer);
     }
     index_report_summary(&run->report, run->store.index);
-    int code = ok && complete ? CLI_DONE : CLI_FAILED;
-    if (ok && cli_interrupted())
-        code = cli_fail("interrupted: what was done is kept, and the same command goes on from there");
-    else if (ok && args->watch)
-        code = index_watch(run, &places, &scan);
+    const bool watch = ok && args->watch && !cli_interrupted();
+    const int code = watch ? index_watch(run, &places, &scan) : end_of_run(ok, complete);
     index_scan_done(&scan);
     cli_strings_done(&places);
     return code;
+}
+
+static int check_sharing(const cli_command *self, const arguments *args)
+{
+    size_t rank, ranks;
+    cli_rank_find(&rank, &ranks);
+    if (!args->share && ranks > 1)
+        return cli_usage_error(self, "%zu processes would each do all of it: share it out with --share FOLDER", ranks);
+    if (args->share && (args->prune || args->watch))
+        return cli_usage_error(self, "--prune and --watch look at everything: leave --share to another run");
+    return CLI_PROCEED;
 }
 
 static int parse(const cli_command *self, arguments *args, index_run *run, int argc, char **argv)
@@ -91,6 +115,8 @@ static int parse(const cli_command *self, arguments *args, index_run *run, int a
          "texts to find: a .txt with one a line, or captions in any form that align train reads"},
         {CLI_FLAG, "prune", NULL, &args->prune, 0, "drop what is not in these folders and files any more"},
         {CLI_FLAG, "watch", NULL, &args->watch, 0, "go on, and keep the index as the folders become"},
+        {CLI_TEXT, "share", "FOLDER", &args->share, 0,
+         "share the arguments out among processes that are given the same ones and this folder, which all of them see"},
         CLI_OPTIONS_PICTURES(run->decoding),
         CLI_OPTIONS_COMMON(run->common),
     };
@@ -99,7 +125,15 @@ static int parse(const cli_command *self, arguments *args, index_run *run, int a
         code = cli_usage_error(self, "give folders, pictures or tar files, or --captions");
     if (code == CLI_PROCEED && args->watch && args->places.count == 0)
         code = cli_usage_error(self, "--watch needs a folder");
-    return code;
+    return code == CLI_PROCEED ? check_sharing(self, args) : code;
+}
+
+static int run_command(index_run *run, const arguments *args)
+{
+    index_share share;
+    if (!open_run(run, args, &share))
+        return CLI_FAILED;
+    return args->share ? run_shared(run, args, &share) : run_all(run, args);
 }
 
 static int run(const cli_command *self, int argc, char **argv)
@@ -112,7 +146,7 @@ static int run(const cli_command *self, int argc, char **argv)
     int code = parse(self, &args, &r, argc, argv);
     if (code == CLI_PROCEED) {
         cli_catch_signals();
-        code = open_run(&r, &args) ? run_all(&r, &args) : CLI_FAILED;
+        code = run_command(&r, &args);
         close_run(&r);
     }
     cli_list_done(&args.places);

@@ -10,6 +10,7 @@
  *   index_pictures.c  pictures to vectors: reading and decoding ahead, the tower in batches
  *   index_texts.c     captions to vectors
  *   index_write.c     changes to the index, made by a thread of their own
+ *   index_share.c     work shared with other processes
  *   index_report.c    what happened
  *   index_watch.c     folders that change
  */
@@ -184,6 +185,20 @@ void index_prune(index_run *run, const cli_strings *places, const cli_strings *f
 
 /* Looks at the folders until a signal comes; scan: what was looked at last. An exit code. */
 int index_watch(index_run *run, const cli_strings *places, const index_scan *scan);
+
+/* ---- index_share.c ---- */
+
+/* Several processes that fill one index, by way of a folder. */
+typedef struct index_share {
+    const char *folder;
+    int64_t began; /* by the clock of the folder */
+    bool complete; /* what this process did was all there */
+} index_share;
+
+bool index_share_open(index_share *share, const char *folder); /* before the index is read; false after a message */
+
+/* Indexes those of the arguments that are this process's. False after a message. */
+bool index_share_run(index_share *share, index_run *run, const cli_list *places, const cli_list *captions);
 
 /* The sub-command of that name, or NULL. */
 const cli_command *index_admin_command(const char *name);

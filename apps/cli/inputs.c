@@ -196,6 +196,22 @@ char *cli_absolute_path(const char *path)
     return whole;
 }
 
+bool cli_make_folder(const char *path)
+{
+    struct stat info;
+    if (mkdir(path, 0777) == 0 || (errno == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode)))
+        return true;
+    const char *slash = strrchr(path, '/');
+    if (errno == ENOENT && slash && slash > path) {
+        char *above = cli_format("%.*s", (int)(slash - path), path);
+        const bool ok = cli_make_folder(above);
+        free(above);
+        if (!ok || mkdir(path, 0777) == 0 || errno == EEXIST)
+            return ok;
+    }
+    return cli_fail("%s: cannot make folder: %s", path, strerror(errno)) == CLI_DONE;
+}
+
 /* ---- texts ---- */
 
 int cli_check_texts(const cli_command *command, const char *option, const cli_list *texts)
