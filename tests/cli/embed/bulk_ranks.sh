@@ -11,7 +11,7 @@ run=$!
 until victim=$(pgrep -P $run -f 'align embed' | head -n 1) && [ -n "$victim" ] && set -- out/*.npy && [ -e "$1" ]; do
     kill -0 $run || break
 done
-kill -9 "$victim"
+kill -9 "$victim" 2>/dev/null
 wait $run
 grep '^align' said
 diff -r alone out && ls out/*.npy | wc -l | tr -d ' '
