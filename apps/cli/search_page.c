@@ -3,11 +3,9 @@
  * themselves. No scripts: links are what keyboards and screen readers know best. Light or dark, as the reader has it.
  */
 #include "search.h"
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define THUMBNAIL 360 /* pixels of the longer side: twice what is shown, for screens of high density */
 #define QUALITY   82
@@ -194,19 +192,9 @@ static void put_page(FILE *out, const cli_common *common, const char *title, con
 bool cli_page_write(const char *path, const cli_common *common, const char *title, const cli_hit_list *lists,
                     size_t n_lists)
 {
-    char *aside = cli_format("%s.%ld.tmp", path, (long)getpid());
-    FILE *out = fopen(aside, "wb");
-    bool ok = out != NULL;
-    if (out) {
+    cli_aside aside;
+    FILE *out = cli_aside_open(&aside, path);
+    if (out)
         put_page(out, common, title, lists, n_lists);
-        ok = !ferror(out);
-        ok = fclose(out) == 0 && ok;
-        ok = ok && rename(aside, path) == 0;
-    }
-    if (!ok) {
-        cli_fail("%s: cannot write: %s", path, strerror(errno));
-        unlink(aside);
-    }
-    free(aside);
-    return ok;
+    return cli_aside_close(&aside, NULL);
 }
