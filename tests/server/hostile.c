@@ -131,7 +131,7 @@ static void post(srv_text *out, const char *path, const char *type, const srv_te
     srv_text_add(out, body->bytes ? body->bytes : "", body->length);
 }
 
-static const char *const paths[] = {"/v1/embeddings", "/v1/classify", "/v1/similarity"};
+static const char *const paths[] = {"/v1/embeddings", "/v1/classify", "/v1/similarity", "/v1/search"};
 
 static void odd_json(srv_text *out, uint64_t *state)
 {
@@ -201,7 +201,7 @@ static void odd_form(srv_text *out, uint64_t *state)
     srv_text body = {0};
     for (size_t n = below(state, 30); n > 0; n--)
         srv_text_print(&body, "%s", ONE_OF(state, lines));
-    post(out, paths[1 + below(state, 2)], ONE_OF(state, types), &body);
+    post(out, paths[1 + below(state, 3)], ONE_OF(state, types), &body);
     srv_text_done(&body);
 }
 
@@ -237,7 +237,9 @@ static void odd_head(srv_text *out, uint64_t *state)
                                           "/%",
                                           "/\xFF",
                                           "/v1/embeddings%00",
-                                          "/metrics?x"};
+                                          "/metrics?x",
+                                          "/v1/pictures/1?id=-1",
+                                          "/v1/thumbnails/99999999999999999999"};
     static const char *const versions[] = {"HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/0.9",
                                            "HTTP/9.9", "http/1.1", "",         "HTTP/1.1 x"};
     static const char *const headers[] = {"Host: localhost\r\n",
