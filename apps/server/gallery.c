@@ -246,42 +246,46 @@ static const char *type_of(int file)
     return memcmp(head, "RIFF", 4) == 0 && memcmp(head + 8, "WEBP", 4) == 0 ? "image/webp" : NULL;
 }
 
-static bool find_path(srv_gallery *gallery, int64_t id, char **path)
+/* The path of a picture that is a file of its own, to be freed. */
+static align_status find_path(srv_gallery *gallery, int64_t id, char **path)
 {
     align_item item;
     bool found = false;
     align_index *index = srv_gallery_take(gallery);
     *path = NULL;
     if (!index)
-        return false;
-    if (align_index_item(index, id, &item, &found, NULL) == ALIGN_OK && found && item.kind == ALIGN_ITEM_IMAGE &&
-        *item.member == '\0')
-        *path = strdup(item.path);
+        return ALIGN_ERROR_IO;
+    align_status status = align_index_item(index, id, &item, &found, NULL);
+    if (status == ALIGN_OK && !(found && item.kind == ALIGN_ITEM_IMAGE && *item.member == '\0'))
+        status = ALIGN_ERROR_NOT_FOUND;
+    if (status == ALIGN_OK && !(*path = strdup(item.path)))
+        status = ALIGN_ERROR_OUT_OF_MEMORY;
     srv_gallery_give(gallery, index);
-    return *path != NULL;
+    return status;
 }
 
-bool srv_gallery_open_picture(srv_gallery *gallery, int64_t id, srv_picture *out)
+align_status srv_gallery_open_picture(srv_gallery *gallery, int64_t id, srv_picture *out)
 {
     struct stat info;
     char *path;
-    if (!find_path(gallery, id, &path))
-        return false;
+    const align_status status = find_path(gallery, id, &path);
+    if (status != ALIGN_OK)
+        return status;
     out->file = open_path(gallery, path);
     free(path);
     if (out->file < 0)
-        return false;
+        return ALIGN_ERROR_NOT_FOUND;
     out->type = fstat(out->file, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0 ? type_of(out->file) : NULL;
     if (!out->type) {
         close(out->file);
-        return false;
+        return ALIGN_ERROR_NOT_FOUND;
     }
     out->size = info.st_size;
     out->modified = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
-    return true;
+    return ALIGN_OK;
 }
 
-bool srv_gallery_thumbnail(srv_gallery *gallery, int64_t id, const srv_picture *picture, srv_text *text)
+align_status srv_gallery_thumbnail(srv_gallery *gallery, int64_t id, const srv_picture *picture, srv_text *text)
 {
     return srv_thumbnails_get(gallery->thumbnails, id, picture, text);
 }

@@ -49,10 +49,10 @@ typedef struct srv_picture {
     const char *type; /* "image/jpeg" ... */
 } srv_picture;
 
-/* Opens the picture of a row. False where there is none that may be seen. */
-bool srv_gallery_open_picture(srv_gallery *gallery, int64_t id, srv_picture *out);
+/* Opens the picture of a row. NOT_FOUND where there is none that may be seen. */
+align_status srv_gallery_open_picture(srv_gallery *gallery, int64_t id, srv_picture *out);
 
-/* A small JPEG of a picture, to be added to text: of those kept, or made now. False: the file is no picture any more.
- */
-bool srv_gallery_thumbnail(srv_gallery *gallery, int64_t id, const srv_picture *picture, srv_text *text);
+/* A small JPEG of a picture, to be added to text: of those kept, or made now. OUT_OF_MEMORY, or another error where the
+ * file is no picture any more. */
+align_status srv_gallery_thumbnail(srv_gallery *gallery, int64_t id, const srv_picture *picture, srv_text *text);
 #endif

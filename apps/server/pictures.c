@@ -3,6 +3,7 @@
  */
 #include "gallery.h"
 #include "routes.h"
+#include "search.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,10 +20,13 @@ static bool open_picture(srv_request *request, int64_t *id, srv_picture *picture
         return srv_refuse_without_index(request);
     errno = 0;
     *id = strtoll(text, NULL, 10);
-    if (errno != 0 || text[strspn(text, "0123456789")] != '\0' || *id < 1 ||
-        !srv_gallery_open_picture(gallery, *id, picture))
+    const bool is_id = errno == 0 && text[strspn(text, "0123456789")] == '\0' && *id > 0;
+    const align_status status = is_id ? srv_gallery_open_picture(gallery, *id, picture) : ALIGN_ERROR_NOT_FOUND;
+    if (status == ALIGN_ERROR_NOT_FOUND)
         return srv_refuse(request, 404, "not_found", "id", "there is no picture of that id");
-    return true;
+    if (status == ALIGN_ERROR_OUT_OF_MEMORY)
+        return srv_refuse_memory(request);
+    return status == ALIGN_OK || srv_refuse_index(request);
 }
 
 /* The same file has the same tag, as far as can be told without reading it. */
@@ -38,9 +42,11 @@ bool srv_thumbnail_begin(srv_request *request)
     int64_t id = 0;
     if (!open_picture(request, &id, &picture))
         return false;
-    const bool made = srv_gallery_thumbnail(request->service->gallery, id, &picture, &request->draft.body);
+    const align_status status = srv_gallery_thumbnail(request->service->gallery, id, &picture, &request->draft.body);
     close(picture.file);
-    if (!made)
+    if (status == ALIGN_ERROR_OUT_OF_MEMORY)
+        return srv_refuse_memory(request);
+    if (status != ALIGN_OK)
         return srv_refuse(request, 404, "not_found", "id", "the file is no picture any more");
     request->draft.status = 200;
     request->draft.type = "image/jpeg";

@@ -15,7 +15,7 @@
 
 /* ---- the vector to look for ---- */
 
-static bool refuse_index(srv_request *request)
+bool srv_refuse_index(srv_request *request)
 {
     return srv_refuse(request, 503, "index_unavailable", NULL, "the index cannot be read now");
 }
@@ -48,7 +48,7 @@ static bool add_likes(srv_request *request, const srv_search *s, align_index *in
             return srv_refuse(request, 404, "not_found", "like", "there is no item %" PRId64 " in the index",
                               s->likes[i]);
         if (status != ALIGN_OK)
-            return refuse_index(request);
+            return srv_refuse_index(request);
         t->weights[t->n++] = s->like_weight;
     }
     return true;
@@ -72,9 +72,14 @@ static float *compose(srv_request *request, const srv_search *s, align_index *in
         add_term(&t, s->vector, s->image_weight);
     if (!add_likes(request, s, index, &t))
         return NULL;
-    if (align_compose(sum, t.vectors, t.weights, t.n, t.width, NULL) == ALIGN_OK)
+    const align_status status = align_compose(sum, t.vectors, t.weights, t.n, t.width, NULL);
+    if (status == ALIGN_OK)
         return sum;
-    srv_refuse(request, 400, "nothing_left", NULL, "what is looked for and what is not wanted cancel each other out");
+    if (status == ALIGN_ERROR_OUT_OF_MEMORY)
+        srv_refuse_memory(request);
+    else
+        srv_refuse(request, 400, "nothing_left", NULL,
+                   "what is looked for and what is not wanted cancel each other out");
     return NULL;
 }
 
@@ -112,6 +117,7 @@ static void write_item(page *p, const align_item *item, float score)
     srv_text_print(body, "%s{\"id\":%" PRId64 ",\"kind\":\"%s\",\"score\":", p->written > 0 ? "," : "", item->id,
                    is_image ? "image" : "text");
     srv_text_float(body, score);
+    body->failed = body->failed || !shown;
     write_string(body, "path", shown ? shown : "");
     write_string(body, "member", item->member);
     write_string(body, "caption", item->text);
@@ -153,7 +159,7 @@ static bool find_nearest(page *p, const srv_search *s, align_index *index)
     options.filter = s->filter;
     options.order = s->order;
     if (align_index_query(index, vector, 1, &options, &hits, NULL) != ALIGN_OK)
-        return refuse_index(p->request);
+        return srv_refuse_index(p->request);
     for (size_t i = 0; i < hits.offsets[1]; i++)
         take_item(p, s, &hits.items[i], hits.scores[i]);
     align_hits_done(&hits);
@@ -172,7 +178,7 @@ static bool list_items(page *p, const srv_search *s, align_index *index)
             take_item(p, s, &item, NAN);
     }
     align_cursor_close(cursor);
-    return status == ALIGN_OK || refuse_index(p->request);
+    return status == ALIGN_OK || srv_refuse_index(p->request);
 }
 
 static bool write_results(srv_request *request, const srv_search *s, align_index *index)
@@ -186,7 +192,7 @@ static bool write_results(srv_request *request, const srv_search *s, align_index
     if (!ok)
         return false;
     if (align_index_get_info(index, &info, NULL) != ALIGN_OK)
-        return refuse_index(request);
+        return srv_refuse_index(request);
     srv_text_print(body, "]");
     write_number(body, "next", s->skip + p.written, p.more);
     srv_text_print(body, ",\"index\":{\"images\":%" PRId64 ",\"texts\":%" PRId64 "},", info.images, info.texts);
@@ -202,7 +208,7 @@ void srv_search_finish(srv_request *request)
     srv_gallery *gallery = request->service->gallery;
     align_index *index = srv_gallery_take(gallery);
     if (!index) {
-        refuse_index(request);
+        srv_refuse_index(request);
         return;
     }
     write_results(request, request->plan, index);

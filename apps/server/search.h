@@ -18,6 +18,9 @@ typedef struct srv_search {
     align_item_order order;
 } srv_search;
 
+/* Writes the problem of an index that gave an error, and gives false. */
+bool srv_refuse_index(srv_request *request);
+
 /* Whether anything is looked for: otherwise the answer is a list. */
 static inline bool srv_search_looks(const srv_request *request, const srv_search *s)
 {

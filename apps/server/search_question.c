@@ -207,10 +207,11 @@ static bool read_folder(srv_request *request, const json_t *field, char **folder
     if (!shown || !is_folder(shown))
         return srv_refuse(request, 400, "invalid_value", "folder",
                           "folder is to be the beginning of paths, like 2024/beach");
-    if (!srv_gallery_find_folders(request->service->gallery, shown, folders, n, ALIGN_MOST_FOLDERS))
-        return srv_refuse(request, 400, "too_many_inputs", "folder", "at most %d folders can be named",
-                          ALIGN_MOST_FOLDERS);
-    return true;
+    if (srv_gallery_find_folders(request->service->gallery, shown, folders, n, ALIGN_MOST_FOLDERS))
+        return true;
+    if (*n < ALIGN_MOST_FOLDERS)
+        return srv_refuse_memory(request);
+    return srv_refuse(request, 400, "too_many_inputs", "folder", "at most %d folders can be named", ALIGN_MOST_FOLDERS);
 }
 
 /* The paths of folders[n], which are freed, as strings of the request. */

@@ -115,37 +115,41 @@ static align_status encode(const void *file, size_t size, uint8_t **bytes, size_
 }
 
 /* The file's bytes are read, not mapped: a file that gets shorter meanwhile must not end the server. */
-static char *read_file(const srv_picture *picture)
+static align_status read_file(const srv_picture *picture, char **bytes)
 {
     const size_t size = (size_t)picture->size;
-    char *bytes = picture->size <= MOST_FILE ? malloc(size) : NULL;
     size_t have = 0;
-    while (bytes && have < size) {
-        const ssize_t n = pread(picture->file, bytes + have, size - have, (off_t)have);
-        if (n <= 0) {
-            free(bytes);
-            return NULL;
-        }
+    *bytes = NULL;
+    if (picture->size > MOST_FILE)
+        return ALIGN_ERROR_UNSUPPORTED;
+    if (!(*bytes = malloc(size)))
+        return ALIGN_ERROR_OUT_OF_MEMORY;
+    while (have < size) {
+        const ssize_t n = pread(picture->file, *bytes + have, size - have, (off_t)have);
+        if (n <= 0)
+            return ALIGN_ERROR_IO;
         have += (size_t)n;
     }
-    return bytes;
+    return ALIGN_OK;
 }
 
-bool srv_thumbnails_get(srv_thumbnails *thumbnails, int64_t id, const srv_picture *picture, srv_text *text)
+align_status srv_thumbnails_get(srv_thumbnails *thumbnails, int64_t id, const srv_picture *picture, srv_text *text)
 {
     uint8_t *bytes = NULL;
     size_t n;
+    char *file;
     if (get_kept(thumbnails, id, picture, text))
-        return true;
-    char *file = read_file(picture);
-    const bool made = file && encode(file, (size_t)picture->size, &bytes, &n) == ALIGN_OK;
+        return ALIGN_OK;
+    align_status status = read_file(picture, &file);
+    if (status == ALIGN_OK)
+        status = encode(file, (size_t)picture->size, &bytes, &n);
     free(file);
-    if (made) {
+    if (status == ALIGN_OK) {
         srv_text_add(text, (const char *)bytes, n);
         keep(thumbnails, id, picture, bytes, n);
     }
     align_free(bytes);
-    return made;
+    return status;
 }
 
 size_t srv_thumbnails_bytes(srv_thumbnails *thumbnails)

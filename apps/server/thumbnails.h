@@ -13,7 +13,7 @@ srv_thumbnails *srv_thumbnails_new(size_t most_bytes); /* NULL without memory; 0
 void srv_thumbnails_free(srv_thumbnails *thumbnails);  /* NULL is fine */
 
 /* As srv_gallery_thumbnail has it. */
-bool srv_thumbnails_get(srv_thumbnails *thumbnails, int64_t id, const srv_picture *picture, srv_text *text);
+align_status srv_thumbnails_get(srv_thumbnails *thumbnails, int64_t id, const srv_picture *picture, srv_text *text);
 
 size_t srv_thumbnails_bytes(srv_thumbnails *thumbnails); /* kept now */
 #endif

@@ -1,8 +1,8 @@
 /* test_server_memory.c: whichever allocation fails, its request gets a problem or is cut off, and the next one is
- * answered. The linker leads malloc and its kin here. jansson is spared: it reads something else where it has no
- * memory. */
+ * answered. */
 #include "client.h"
 #include "house.h"
+#include "scarce.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,40 +10,6 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-
-static atomic_long until_failure = -1; /* allocations that still succeed; negative: all do */
-static atomic_bool has_failed;
-static _Thread_local bool is_spared; /* the test's own thread */
-
-static bool fails(void)
-{
-    if (is_spared || atomic_load(&until_failure) < 0 || atomic_fetch_sub(&until_failure, 1) != 0)
-        return false;
-    atomic_store(&has_failed, true);
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return fails() ? NULL : __real_realloc(memory, size);
-}
 
 /* What failed could be done without (the cache), or a problem was told, or there was no memory even for that. */
 static void expect_told(reply *r)
@@ -75,11 +41,9 @@ static void sweep(const char *path, const char *type, const char *body, size_t s
     bool failed = true;
     for (long n = 0; failed; n++) {
         expect_good(client_ask(h->server.port, "POST", path, type, body, size));
-        atomic_store(&has_failed, false);
-        atomic_store(&until_failure, n);
+        scarce_fail_after(n);
         reply r = client_ask(h->server.port, "POST", path, type, body, size);
-        failed = atomic_load(&has_failed);
-        atomic_store(&until_failure, -1);
+        failed = scarce_end();
         expect_told(&r);
         assert_true(n < 10000);
     }
@@ -130,16 +94,14 @@ static void test_start(void **state)
     house_prepare(h);
     for (long n = 0; failed; n++) {
         align_error err = ALIGN_ERROR_INIT;
-        atomic_store(&has_failed, false);
-        atomic_store(&until_failure, n);
-        is_spared = false;
+        scarce_fail_after(n);
+        scarce_spare_me(false);
         align_status status = srv_engine_open(&h->service.engine, h->model, h->context, h->processor, &h->engine, &err);
         const bool has_engine = status == ALIGN_OK;
         if (has_engine)
             status = srv_server_start(&h->server, &h->service, &h->settings, &err);
-        is_spared = true;
-        failed = atomic_load(&has_failed);
-        atomic_store(&until_failure, -1);
+        scarce_spare_me(true);
+        failed = scarce_end();
         assert_int_equal(status == ALIGN_OK, !failed);
         assert_int_equal(status, err.status);
         if (status == ALIGN_OK)
@@ -159,6 +121,6 @@ int main(void)
         cmocka_unit_test(test_similarity),
         cmocka_unit_test(test_start),
     };
-    is_spared = true;
+    scarce_spare_me(true);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
