@@ -86,7 +86,6 @@ def main():
     parser.add_argument("--model", required=True)
     parser.add_argument("--photos")
     parser.add_argument("--mixed", type=int, help="make so many photos in the folder first, unless it is there")
-    parser.add_argument("--no-fast", action="store_true", help="leave --fast-decode out")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--turns", type=int, default=3)
     options = parser.parse_args()
