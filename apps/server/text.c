@@ -202,35 +202,52 @@ void srv_text_base64(srv_text *text, const void *bytes, size_t n)
     wrote(text, length);
 }
 
-/* 0 to 63; 64: a line break or padding; 65: none of these. */
-static uint32_t digit_value(char c)
+/* What a character of base64 is. */
+enum { IS_DIGIT = 128, IS_SPACE = 64, IS_PADDING = 32 };
+
+/* IS_DIGIT and six bits, or one of the others; nothing: no part of base64. */
+static const uint8_t meaning[256] = {
+    /* clang-format off */
+    ['A'] = 128, 129, 130, 131, 132, 133, 134, 135, 136, 137, 138, 139, 140, 141, 142, 143, 144, 145, 146, 147, 148, 149, 150, 151, 152, 153,
+    ['a'] = 154, 155, 156, 157, 158, 159, 160, 161, 162, 163, 164, 165, 166, 167, 168, 169, 170, 171, 172, 173, 174, 175, 176, 177, 178, 179,
+    ['0'] = 180, 181, 182, 183, 184, 185, 186, 187, 188, 189,
+    ['+'] = 190, ['-'] = 190, ['/'] = 191, ['_'] = 191,
+    ['\r'] = IS_SPACE, ['\n'] = IS_SPACE, [' '] = IS_SPACE, ['\t'] = IS_SPACE, ['='] = IS_PADDING,
+    /* clang-format on */
+};
+
+/* Four digits as three bytes; false where one of them is none. */
+static bool decode_four(uint8_t out[3], const unsigned char s[4])
 {
-    if (c >= 'A' && c <= 'Z')
-        return (uint32_t)(c - 'A');
-    if (c >= 'a' && c <= 'z')
-        return (uint32_t)(c - 'a') + 26;
-    if (c >= '0' && c <= '9')
-        return (uint32_t)(c - '0') + 52;
-    if (c == '+' || c == '-')
-        return 62;
-    if (c == '/' || c == '_')
-        return 63;
-    return c == '\r' || c == '\n' || c == ' ' || c == '\t' || c == '=' ? 64 : 65;
+    const uint32_t a = meaning[s[0]], b = meaning[s[1]], c = meaning[s[2]], d = meaning[s[3]];
+    if (!(a & b & c & d & IS_DIGIT))
+        return false;
+    const uint32_t bits = (a & 63) << 18 | (b & 63) << 12 | (c & 63) << 6 | (d & 63);
+    out[0] = (uint8_t)(bits >> 16);
+    out[1] = (uint8_t)(bits >> 8);
+    out[2] = (uint8_t)bits;
+    return true;
 }
 
 bool srv_base64_decode(uint8_t *out, size_t *n, const char *text, size_t length)
 {
+    const unsigned char *s = (const unsigned char *)text, *end = s + length;
     uint32_t bits = 0, have = 0; /* bits not written yet */
     bool ended = false;
     *n = 0;
-    for (size_t i = 0; i < length; i++) {
-        const uint32_t value = digit_value(text[i]);
-        if (value == 65 || (value < 64 && ended))
-            return false;
-        ended = ended || text[i] == '=';
-        if (value == 64)
+    while (s < end) {
+        if (have == 0 && !ended && end - s >= 4 && decode_four(out + *n, s)) {
+            s += 4;
+            *n += 3;
             continue;
-        bits = bits << 6 | value;
+        }
+        const uint32_t value = meaning[*s++];
+        if (value == 0 || (value & IS_DIGIT && ended))
+            return false;
+        ended = ended || value == IS_PADDING;
+        if (!(value & IS_DIGIT))
+            continue;
+        bits = bits << 6 | (value & 63);
         have += 6;
         if (have >= 8) {
             have -= 8;
