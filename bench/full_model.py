@@ -83,6 +83,19 @@ def make_onnx(folder):
                           dynamic_axes={n: {0: "batch"} for n in names + ["features"]})
 
 
+def make_text_of_any_length(folder):
+    """The text tower as a server wants it: texts of any number of tokens."""
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AlignModel
+    text = towers(AlignModel.from_pretrained(folder).eval())[1]
+    inputs = load_file(os.path.join(folder, "inputs.safetensors"))
+    names = ["input_ids", "attention_mask"]
+    torch.onnx.export(text, tuple(inputs[n][:1, :32] for n in names), os.path.join(folder, "text_any.onnx"), opset_version=17,
+                      input_names=names, output_names=["features"], dynamo=False,
+                      dynamic_axes={**{n: {0: "batch", 1: "tokens"} for n in names}, "features": {0: "batch"}})
+
+
 def samples(folder, names, count):
     """Single rows of the inputs, to calibrate with."""
     from safetensors.numpy import load_file
@@ -133,6 +146,7 @@ def make(folder):
     there = lambda file: os.path.exists(os.path.join(folder, file))
     steps = (("model.safetensors", (), ("torch", "transformers", "safetensors"), make_model),
              ("image.onnx", ("model.safetensors",), ("torch", "transformers", "onnx"), make_onnx),
+             ("text_any.onnx", ("model.safetensors",), ("torch", "transformers", "onnx"), make_text_of_any_length),
              ("text_int8.onnx", ("text.onnx",), ("onnx", "onnxruntime"), make_dynamic_text),
              ("image_int8.onnx", ("image.onnx",), ("onnx", "onnxruntime"), make_static_image),
              ("image_int8.xml", ("image.onnx",), ("openvino", "nncf"), lambda f: make_nncf(f, "image")),

@@ -21,6 +21,7 @@ import tempfile
 import time
 
 from engines import missing
+from tensor_file import write_safetensors
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PEERS = ("ort", "ov", "torch")
@@ -80,14 +81,7 @@ def one_item(path):
     tensors = {"pixel_values": ("F32", [1, 3, 289, 289], bytes(4 * 3 * 289 * 289)),
                "input_ids": ("I64", [1, 64], struct.pack("<64q", *[1] * 64)),
                "attention_mask": ("I64", [1, 64], struct.pack("<64q", *[1] * 64))}
-    header, end = {}, 0
-    for name, (dtype, shape, data) in tensors.items():
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [end, end + len(data)]}
-        end += len(data)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + b"".join(data for _, _, data in tensors.values()))
+    write_safetensors(path, tensors)
 
 
 def start(command, threads):
