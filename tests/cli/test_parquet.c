@@ -3,6 +3,7 @@
  * (tests/reference/check_parquet.py). With a folder as argument, it writes them there.
  */
 #include "embed.h"
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ static embed_row row_at(void *context, size_t i)
     snprintf(t->member, sizeof t->member, "s/%05zu.jpg", i);
     snprintf(t->text, sizeof t->text, "caf\u00E9 %zu", i);
     for (size_t k = 0; k < t->width; k++)
-        t->vector[k] = (float)(i + 1) / (float)(1u << k);
+        t->vector[k] = ldexpf((float)(i + 1), -(int)k);
     return (embed_row){t->key,
                        t->member,
                        t->has_text && i % (size_t)t->has_text == 0 ? t->text : "",
